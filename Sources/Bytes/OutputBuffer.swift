@@ -1,0 +1,110 @@
+public import Glibc
+
+/// Growing bytes for output, owned by one thread. Keeps its memory over `removeAll`, so that a buffer in steady
+/// use does not allocate.
+@safe public struct OutputBuffer: ~Copyable {
+  @usableFromInline var memory: UnsafeMutablePointer<UInt8>
+  @usableFromInline var capacity: Int
+  @usableFromInline var filled: Int
+
+  /// - Parameter capacity: Bytes to start with, more than 0.
+  @inlinable public init(capacity: Int) {
+    unsafe memory = .allocate(capacity: capacity)
+    self.capacity = capacity
+    filled = 0
+  }
+
+  deinit { unsafe memory.deallocate() }
+
+  @inlinable public var count: Int { filled }
+  @inlinable public var isEmpty: Bool { filled == 0 }
+
+  /// The first byte, for system calls. Valid until the next append or the end of the buffer.
+  @inlinable public var base: UnsafePointer<UInt8> { unsafe UnsafePointer(memory) }
+
+  @inlinable public var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      // SAFETY: `filled` bytes are initialised; the span cannot outlive `self`.
+      let span = unsafe Span<UInt8>(_unsafeStart: UnsafePointer(memory), count: filled)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  @inlinable public mutating func removeAll() { filled = 0 }
+
+  /// Forgets all bytes from `count` on.
+  @inlinable public mutating func truncate(to count: Int) { filled = min(filled, count) }
+
+  @inlinable public mutating func append(_ byte: UInt8) {
+    reserve(1)
+    // SAFETY: `reserve` made room for one byte.
+    unsafe memory[filled] = byte
+    filled &+= 1
+  }
+
+  @inlinable public mutating func append(_ bytes: Span<UInt8>) {
+    unsafe bytes.withUnsafeBufferPointer { unsafe append(from: $0.baseAddress, count: $0.count) }
+  }
+
+  @inlinable public mutating func append(_ text: StaticString) {
+    // SAFETY: a static string's bytes live as long as the program.
+    unsafe append(from: text.utf8Start, count: text.utf8CodeUnitCount)
+  }
+
+  @inlinable public mutating func append(_ text: String) {
+    for byte in text.utf8 { append(byte) }
+  }
+
+  @inlinable public mutating func append(_ bytes: [UInt8]) { append(bytes.span) }
+
+  /// Copies `count` bytes from `source`, which may be nil when `count` is 0.
+  @inlinable public mutating func append(from source: UnsafePointer<UInt8>?, count: Int) {
+    guard count > 0, let source = unsafe source else { return }
+    reserve(count)
+    // SAFETY: `reserve` made room for `count` bytes; the caller vouches for the source.
+    unsafe memcpy(memory + filled, source, count)
+    filled &+= count
+  }
+
+  @inlinable public mutating func append(decimal value: Int) {
+    if value < 0 { append(.dash) }
+    var rest = value.magnitude
+    reserve(20)
+    var digits = 1
+    var bound: UInt = 10
+    while digits < 19, rest >= bound {
+      digits &+= 1
+      bound &*= 10
+    }
+    var at = filled &+ digits
+    filled = at
+    while at > filled &- digits {
+      at &-= 1
+      // SAFETY: `reserve(20)` made room for all digits of a 64-bit number below 2⁶³.
+      unsafe memory[at] = 48 &+ UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+  }
+
+  @inlinable public mutating func append(hex value: UInt64) {
+    for shift in stride(from: 60, through: 0, by: -4) {
+      let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
+      append(digit < 10 ? 48 + digit : 87 + digit)
+    }
+  }
+
+  @inlinable public mutating func reserve(_ more: Int) {
+    if filled &+ more > capacity { grow(more) }
+  }
+
+  @usableFromInline mutating func grow(_ more: Int) {
+    let wanted = max(capacity * 2, filled + more)
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
+    // SAFETY: the new memory holds at least `filled` bytes; the old is freed once, here.
+    unsafe memcpy(larger, memory, filled)
+    unsafe memory.deallocate()
+    unsafe memory = larger
+    capacity = wanted
+  }
+}

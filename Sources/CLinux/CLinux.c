@@ -1,0 +1,53 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+_Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
+_Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
+
+int linux_usable_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  int count = CPU_COUNT(&set);
+  return count > 0 ? count : 1;
+}
+
+void linux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+int linux_pin_thread(int n) {
+  cpu_set_t set, one;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return -1;
+  for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+    if (!CPU_ISSET(processor, &set) || n-- > 0) continue;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    return sched_setaffinity(0, sizeof one, &one);
+  }
+  return -1;
+}
+
+int linux_termination_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
+  return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int linux_random(void *bytes, size_t count) {
+  return getrandom(bytes, count, 0) == (ssize_t)count ? 0 : -1;
+}
+
+void *linux_reserve(size_t bytes) {
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+
+void linux_release_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }

@@ -1,0 +1,52 @@
+/* What Glibc's Swift module lacks. _GNU_SOURCE is defined only in CLinux.c: here it would change headers that
+   other modules import. GNU prototypes are repeated; what needs a GNU struct or a cast macro is a function. */
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+
+/* epoll_event without the union: safe in Swift. The layout is asserted in CLinux.c. */
+struct linux_event {
+  uint32_t ready;
+  uint64_t token;
+} __attribute__((packed));
+
+static inline int linux_epoll_wait(int epoll, struct linux_event *events, int capacity, int milliseconds) {
+  return epoll_wait(epoll, (struct epoll_event *)events, capacity, milliseconds);
+}
+
+static inline int linux_epoll_set(int epoll, int operation, int fd, uint32_t interest, uint64_t token) {
+  struct epoll_event e = {.events = interest, .data = {.u64 = token}};
+  return epoll_ctl(epoll, operation, fd, &e);
+}
+
+/* Number of processors this process may run on. */
+int linux_usable_processors(void);
+
+/* Names the calling thread, at most 15 bytes, for ps and perf. */
+void linux_name_thread(const char *name);
+
+/* Keeps the calling thread on the n-th processor that it may use; 0 on success. */
+int linux_pin_thread(int n);
+
+/* Blocks SIGTERM and SIGINT in the calling thread (and those it starts) and returns a non-blocking
+   signalfd for them; -1 on failure. */
+int linux_termination_signals(void);
+
+/* Random bytes from the kernel; 0 on success. */
+int linux_random(void *bytes, size_t count);
+
+/* Maps `bytes` of zeroed private memory that counts only when touched; NULL on failure. */
+void *linux_reserve(size_t bytes);
+
+/* Gives the pages back to the kernel; they read as zero afterwards. */
+void linux_release_pages(void *start, size_t bytes);
+
+#endif

@@ -1,0 +1,205 @@
+public import Bytes
+
+/// One field line of a head: where its name and value are, and which known field it is.
+public struct FieldLine: Sendable {
+  public var name: ByteRange
+  public var value: ByteRange
+  public var known: KnownField
+  /// The bytes are in the head's own added bytes instead of the message's.
+  var isAdded: Bool
+}
+
+/// The fields of a message as an overlay: a table of offsets over the message's immutable bytes, from which
+/// lines can be removed and to which lines can be added without touching those bytes.
+///
+/// `req`, `bereq`, `beresp` and `resp` are such heads. One is used for many messages in turn and keeps its
+/// memory. While `borrows` is true the message's bytes belong to somebody else (a receive buffer, a stored
+/// entry), who keeps them in place; `persist()` makes the head their owner.
+@safe public struct Head: ~Copyable {
+  private var base: UnsafePointer<UInt8>?
+  private var size = 0
+  private var own: UnsafeMutablePointer<UInt8>?
+  private var ownCapacity = 0
+  private var added: [UInt8] = []
+  /// The lines in order of arrival; added lines come last.
+  public private(set) var lines: [FieldLine] = []
+  /// Which known fields are among `lines`.
+  public private(set) var present = FieldSet()
+
+  public init() {}
+
+  deinit { unsafe own?.deallocate() }
+
+  /// Forgets everything and starts over with a message at `base`, of which `size` bytes are there.
+  public mutating func begin(base: UnsafePointer<UInt8>?, size: Int) {
+    unsafe self.base = base
+    self.size = size
+    lines.removeAll(keepingCapacity: true)
+    added.removeAll(keepingCapacity: true)
+    present = FieldSet()
+  }
+
+  /// The same message has moved to `base`, or more of it has arrived there. Offsets stay valid.
+  public mutating func rebase(to base: UnsafePointer<UInt8>?, size: Int) {
+    unsafe self.base = base
+    self.size = size
+  }
+
+  /// Copies the message's first `count` bytes into memory of this head, which so survives the buffer that it
+  /// was parsed in.
+  public mutating func persist(count: Int) {
+    precondition(count <= size, "persisting more than there is")
+    if count > ownCapacity {
+      unsafe own?.deallocate()
+      ownCapacity = max(count, 1024)
+      unsafe own = .allocate(capacity: ownCapacity)
+    }
+    // SAFETY: `base` holds `size` bytes by the contract of `begin`; `own` holds at least `count`.
+    if count > 0, let own = unsafe own, let base = unsafe base, unsafe base != UnsafePointer(own) {
+      unsafe own.update(from: base, count: count)
+    }
+    unsafe base = UnsafePointer(own)
+    size = count
+  }
+
+  /// The message's bytes.
+  public var message: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      // SAFETY: `base` holds `size` bytes as long as this head is used for the message.
+      let span = unsafe Span<UInt8>(_unsafeStart: base ?? Head.nothing, count: base == nil ? 0 : size)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  private static var nothing: UnsafePointer<UInt8> {
+    // SAFETY: never read: it is the address of an empty span.
+    unsafe UnsafePointer(bitPattern: 8)!
+  }
+
+  /// Bytes of the message, by the offsets of a parse.
+  @_lifetime(borrow self)
+  public func bytes(_ range: ByteRange) -> Span<UInt8> {
+    let span = message.extracting(range)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  @_lifetime(borrow self)
+  public func name(_ line: FieldLine) -> Span<UInt8> {
+    let span = line.isAdded ? added.span.extracting(line.name) : message.extracting(line.name)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  @_lifetime(borrow self)
+  public func value(_ line: FieldLine) -> Span<UInt8> {
+    let span = line.isAdded ? added.span.extracting(line.value) : message.extracting(line.value)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  public func has(_ field: KnownField) -> Bool { present.contains(field) }
+
+  /// The first line of a known field.
+  public func first(_ field: KnownField) -> FieldLine? {
+    guard present.contains(field) else { return nil }
+    for line in lines where line.known == field { return line }
+    return nil
+  }
+
+  /// The value of a known field's first line.
+  @_lifetime(borrow self)
+  public func value(of field: KnownField) -> Span<UInt8>? {
+    guard let line = first(field) else { return nil }
+    return unsafe _overrideLifetime(value(line), borrowing: self)
+  }
+
+  /// How many lines a known field has.
+  public func count(of field: KnownField) -> Int {
+    guard present.contains(field) else { return 0 }
+    var count = 0
+    for line in lines where line.known == field { count += 1 }
+    return count
+  }
+
+  /// Calls `body` with the value of each line whose name equals `name`, case ignored, in order.
+  public func forEachValue(named name: Span<UInt8>, _ body: (Span<UInt8>) -> Void) {
+    for line in lines where self.name(line).equalsIgnoringCase(name) { body(value(line)) }
+  }
+
+  /// Used by the parsers of this module: a line of the message.
+  mutating func add(line name: ByteRange, value: ByteRange, known: KnownField) {
+    lines.append(FieldLine(name: name, value: value, known: known, isAdded: false))
+    present.insert(known)
+  }
+
+  /// Adds a line of ours. The caller vouches that the value holds no CR, LF or NUL.
+  public mutating func append(_ field: KnownField, _ value: Span<UInt8>) {
+    let start = added.count
+    Head.append(field.name, to: &added)
+    let middle = added.count
+    for i in value.indices { added.append(value[i]) }
+    lines.append(
+      FieldLine(
+        name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: field, isAdded: true))
+    present.insert(field)
+  }
+
+  public mutating func append(_ field: KnownField, _ value: StaticString) {
+    var bytes: [UInt8] = []
+    Head.append(value, to: &bytes)
+    append(field, bytes.span)
+  }
+
+  public mutating func append(name: Span<UInt8>, value: Span<UInt8>) {
+    let start = added.count
+    for i in name.indices { added.append(name[i]) }
+    let middle = added.count
+    for i in value.indices { added.append(value[i]) }
+    let known = KnownField.identify(name)
+    lines.append(
+      FieldLine(
+        name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: known, isAdded: true))
+    present.insert(known)
+  }
+
+  /// Removes all lines of a known field.
+  public mutating func remove(_ field: KnownField) {
+    guard present.contains(field) else { return }
+    lines.removeAll { $0.known == field }
+    present.remove(field)
+  }
+
+  /// Removes all lines of the known fields in `fields`.
+  public mutating func remove(_ fields: FieldSet) {
+    guard present.intersects(fields) else { return }
+    lines.removeAll { fields.contains($0.known) }
+    present.bits &= ~fields.bits
+  }
+
+  /// Removes all lines whose name equals `name`, case ignored.
+  public mutating func remove(named name: Span<UInt8>) {
+    var kept = 0
+    present = FieldSet()
+    for i in lines.indices {
+      if self.name(lines[i]).equalsIgnoringCase(name) { continue }
+      present.insert(lines[i].known)
+      lines[kept] = lines[i]
+      kept += 1
+    }
+    lines.removeLast(lines.count - kept)
+  }
+
+  /// Writes `name: value CRLF` for each line.
+  public func write(to output: inout OutputBuffer) {
+    for line in lines {
+      output.append(name(line))
+      output.append(": ")
+      output.append(value(line))
+      output.append("\r\n")
+    }
+  }
+
+  private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
+    // SAFETY: a static string's bytes live as long as the program.
+    unsafe bytes.append(contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+}

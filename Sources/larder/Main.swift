@@ -1,0 +1,7 @@
+/// Nothing but the call: closures written in `main` would be bound to the main thread.
+@main
+struct Main {
+  static func main() { run() }
+}
+
+func run() {}
