@@ -35,10 +35,11 @@ let package = Package(
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(name: "larder", dependencies: ["CLinux", "Bytes", "Proxy"], swiftSettings: settings),
     tests("BytesTests", ["Bytes"]),
+    tests("IOTests", ["Bytes", "IO"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
     tests("StorageTests", ["Storage"]),
-    tests("UpstreamTests", ["Upstream"]),
+    tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,10 +1,10 @@
 public import Bytes
-public import CLinux
+import CLinux
 import Glibc
 
 /// One thread's epoll loop with its clock, its time-outs and its table of channels. Everything here belongs to
 /// that thread.
-public final class EventLoop {
+@safe public final class EventLoop {
   public let kernel: Kernel
   private let poll: CInt
   private let events: UnsafeMutablePointer<linux_event>

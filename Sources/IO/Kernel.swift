@@ -30,14 +30,14 @@ open class Kernel {
       }
     }
     guard fd >= 0 else { return -errno }
-    peer = unsafe SocketAddress(storage)
+    peer = SocketAddress(storage: storage, length: length)
     return fd
   }
 
   /// Starts a connection; it is made when the descriptor turns writable and `connectOutcome` is 0.
   open func connect(_ address: SocketAddress) -> CInt {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-    let fd = socket(address.family, type, 0)
+    let fd = socket(address.socketFamily, type, 0)
     guard fd >= 0 else { return -errno }
     if !address.isUnix { setOption(fd, CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
     let result = unsafe address.withSockaddr { pointer, length in unsafe Glibc.connect(fd, pointer, length) }

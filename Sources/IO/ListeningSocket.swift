@@ -16,17 +16,18 @@ public enum ListeningSocket {
     if address.isUnix { return (try openUnix(address, count: count), address) }
     var wanted = address
     let probe: CInt
-    do {
+    do throws(SystemError) {
       probe = try bound(address, shared: false)
-    } catch let error where address.family == .any && error.code == EAFNOSUPPORT {
+    } catch {
+      guard address.family == .any, error.code == EAFNOSUPPORT else { throw error }
       wanted = address.ipv4Wildcard
       probe = try bound(wanted, shared: false)
     }
     // The probe alone would be refused a port that somebody shares; the workers' sockets would not.
-    wanted = wanted.with(port: unsafe localPort(probe))
+    wanted = wanted.with(port: localPort(probe))
     _ = Glibc.close(probe)
     var descriptors: [CInt] = []
-    do {
+    do throws(SystemError) {
       for _ in 0..<count {
         let fd = try bound(wanted, shared: true)
         descriptors.append(fd)
@@ -77,7 +78,7 @@ public enum ListeningSocket {
         unsafe getsockname(fd, $0, &length)
       }
     }
-    return result == 0 ? unsafe SocketAddress(storage)?.port ?? 0 : 0
+    return result == 0 ? SocketAddress(storage: storage, length: length)?.port ?? 0 : 0
   }
 
   private static func set(_ fd: CInt, _ level: CInt, _ option: CInt, _ value: CInt) {
