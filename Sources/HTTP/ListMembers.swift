@@ -4,6 +4,8 @@ public import Bytes
 /// A comma within a quoted string is part of its member; a string that is not closed reaches to the end.
 public struct ListMembers: Sendable {
   private var position = 0
+  /// The member last returned holds a quoted string that is not closed.
+  public private(set) var isUnclosed = false
 
   public init() {}
 
@@ -19,7 +21,7 @@ public struct ListMembers: Sendable {
     return nil
   }
 
-  private func memberEnd(in value: Span<UInt8>) -> Int {
+  private mutating func memberEnd(in value: Span<UInt8>) -> Int {
     var i = position
     var isQuoted = false
     while i < value.count {
@@ -31,6 +33,7 @@ public struct ListMembers: Sendable {
       }
       i += 1
     }
+    isUnclosed = isQuoted
     return value.count
   }
 }
