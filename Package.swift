@@ -33,7 +33,8 @@ let package = Package(
     module("Upstream", ["CLinux", "Bytes", "IO"]),
     module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
-    .executableTarget(name: "larder", dependencies: ["CLinux", "Bytes", "Proxy"], swiftSettings: settings),
+    .executableTarget(
+      name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
     tests("BytesTests", ["Bytes"]),
     tests("IOTests", ["Bytes", "IO"]),
     tests("HTTPTests", ["HTTP"]),

@@ -200,6 +200,7 @@ public struct FieldLine: Sendable {
 
   private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
     // SAFETY: a static string's bytes live as long as the program.
-    unsafe bytes.append(contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    unsafe bytes.append(
+      contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }
