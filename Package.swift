@@ -31,7 +31,7 @@ let package = Package(
     module("Caching", ["Bytes", "HTTP"]),
     module("Storage", ["CLinux", "Bytes"]),
     module("Upstream", ["CLinux", "Bytes", "IO"]),
-    module("Telemetry", ["CLinux", "Bytes", "Caching"]),
+    module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(
       name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
@@ -42,6 +42,7 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
+    tests("TelemetryTests", ["Telemetry", "Bytes"]),
   ],
   swiftLanguageModes: [.v6]
 )
