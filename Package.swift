@@ -43,6 +43,7 @@ let package = Package(
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
+    tests("StyleTests", []),
   ],
   swiftLanguageModes: [.v6]
 )
