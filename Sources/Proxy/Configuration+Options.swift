@@ -30,7 +30,7 @@ extension Configuration {
     .value(
       OptionText(
         "access-log", "PATH|-|off", in: "Listening",
-        "File for a line per request in nginx's combined format with the cache's status; - is standard output."
+        "File for a line per request: nginx's combined format and the cache's status. - is standard output."
       ),
       \.accessLog, expected: "a file's path, - or off", read: ValueText.accessLog, write: ValueText.write),
     .count(
