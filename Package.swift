@@ -42,6 +42,7 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
+    tests("ConfigurationTests", ["IO", "Upstream", "Proxy", "larder"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -37,7 +37,8 @@ struct CIDRTests {
   }
 
   @Test(arguments: ["0.0.0.0", "127.0.0.1", "255.255.255.255", "::ffff:203.0.113.9"])
-  func `0.0.0.0/0 contains every IPv4 address, mapped ones too, and ::/0 contains none`(_ text: String) throws {
+  func `0.0.0.0/0 contains every IPv4 address, mapped ones too, and ::/0 contains none`(_ text: String) throws
+  {
     #expect(try CIDR(parsing: "0.0.0.0/0").contains(address(text)))
     #expect(try CIDR(parsing: "::ffff:0:0/96").contains(address(text)))
     #expect(try !CIDR(parsing: "::/0").contains(address(text)))
