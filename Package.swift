@@ -31,7 +31,7 @@ let package = Package(
     module("Caching", ["Bytes", "HTTP"]),
     module("Storage", ["CLinux", "Bytes"]),
     module("Upstream", ["CLinux", "Bytes", "IO"]),
-    module("Telemetry", ["CLinux", "Bytes", "Caching"]),
+    module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(
       name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
@@ -43,6 +43,7 @@ let package = Package(
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
     tests("ConfigurationTests", ["IO", "Upstream", "Proxy", "larder"]),
+    tests("TelemetryTests", ["Telemetry", "Bytes"]),
   ],
   swiftLanguageModes: [.v6]
 )

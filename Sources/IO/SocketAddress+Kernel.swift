@@ -83,3 +83,14 @@ extension SocketAddress {
     self = address
   }
 }
+
+extension SocketAddress {
+  /// The family as `socket` takes it.
+  var socketFamily: CInt {
+    switch family {
+    case .ipv4: AF_INET
+    case .ipv6, .any: AF_INET6
+    case .unix: AF_UNIX
+    }
+  }
+}
