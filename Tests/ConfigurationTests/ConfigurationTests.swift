@@ -1,3 +1,4 @@
+import Caching
 import IO
 import Testing
 import Upstream
@@ -66,7 +67,7 @@ struct ConfigurationTests {
     #expect(c.defaultTTLSeconds == 90)
     #expect(c.graceSeconds == 60)
     #expect(c.staleOnErrorSeconds == 7200)
-    #expect(c.key == "$host$uri")
+    #expect(c.key.text == "$host$uri")
     #expect(c.isStrict)
     #expect(c.purgeFrom.map(\.description) == ["10.0.0.0/8"])
     #expect(c.trustedProxies.map(\.description) == ["fd00::/8"])
@@ -96,6 +97,18 @@ struct ConfigurationTests {
     #expect(c.maxTargetBytes == 1300)
     #expect(c.maxFields == 14)
     #expect(c.maxBodyBytes == 15)
+  }
+
+  @Test func `the caching rules get the lifetimes in seconds`() throws {
+    let given = try parse("--default-ttl=2m", "--grace=3s", "--stale-on-error=1h", "--strict").cachingOptions
+    #expect(given == CachingOptions(defaultTTL: 120, grace: 3, staleOnError: 3600, strict: true))
+    #expect(try parse().cachingOptions == CachingOptions())
+  }
+
+  @Test func `the default key is that of nginx's documentation, L6`() throws {
+    #expect(try parse().key.template == .standard)
+    #expect(try parse("--key=$scheme$request_method$host$request_uri") == parse())
+    #expect(try parse("--key=${host}${uri}").key.template == KeyTemplate("$host$uri"))
   }
 
   @Test func `an entry may take an eighth of the memory that is given`() throws {
