@@ -42,6 +42,7 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
+    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     tests("StyleTests", []),
   ],
