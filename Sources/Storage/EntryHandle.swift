@@ -8,7 +8,8 @@ public import Synchronization
   @usableFromInline let entry: EntryRef
   /// After a failed refresh, no other is to be tried before this time (L15); 0: any time.
   public let refreshBlockedUntil: Milliseconds
-  /// The key is known to be unshareable now: fetch on your own, the entry serves only as a stale answer (L14).
+  /// The key is known to be unshareable now: fetch on your own; the entry serves only as a stale answer
+  /// (L14).
   public let isMarked: Bool
 
   /// Takes over one reference that its maker has counted.

@@ -4,8 +4,8 @@ import Synchronization
 /// One upstream response on its way in, read by any number of exchanges on any worker while it arrives (L3).
 ///
 /// Its *owner* is the one worker that talks to the upstream: only it appends and ends. Readers enter, read
-/// published bytes and report what they have consumed. Everything shared is an atomic, or set before an atomic
-/// says so, or under `body`; `place`, `next`, `isEnded` and the selection belong to the lock of the key's
+/// published bytes and report what they have consumed. Everything shared is an atomic, or set before an
+/// atomic says so, or under `body`; `place`, `next`, `isEnded` and the selection belong to the lock of the key's
 /// stripe.
 ///
 /// A fill that is *kept* accumulates for the store. One that is not keeps only what some reader has yet to

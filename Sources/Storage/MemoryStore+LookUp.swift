@@ -12,8 +12,8 @@ public enum LookupOutcome: ~Copyable, Sendable {
 extension MemoryStore {
   /// Finds the stored response for a request.
   ///
-  /// - Parameter selecting: The hash of the request's fields with these names (lower-case, sorted, joined with
-  ///   commas); called only if responses of this key vary, under the stripe's lock.
+  /// - Parameter selecting: The hash of the request's fields with these names (lower-case, sorted, joined
+  ///   with commas); called only if responses of this key vary, under the stripe's lock.
   public func lookUp(
     hash: KeyHash, key: Span<UInt8>, now: CacheSeconds, selecting: (Span<UInt8>) -> KeyHash
   ) -> LookupOutcome {
@@ -92,7 +92,7 @@ extension MemoryStore {
 
   /// The node that answers a request under one of the key's lists, if it is there.
   func target(
-    of node: NodeRef, _ list: VaryList, in stripe: borrowing Stripe, selecting: (Span<UInt8>) -> KeyHash
+    of node: NodeRef, _ list: FieldNames, in stripe: borrowing Stripe, selecting: (Span<UInt8>) -> KeyHash
   ) -> NodeRef? {
     if list.hash == 0 { return node }
     let hash = variantHash(node.it.hash, listHash: list.hash, selecting: list.withNames(selecting))

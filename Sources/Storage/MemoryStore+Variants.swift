@@ -29,7 +29,7 @@ extension MemoryStore {
   private func variant(
     of key: NodeRef, _ selection: FillSelection, in stripe: inout Stripe, _ garbage: inout Garbage
   ) -> NodeRef {
-    let listHash = VaryList.hash(of: selection.varyNames.span, seed: seed)
+    let listHash = FieldNames.hash(of: selection.varyNames.span, seed: seed)
     if key.it.lists == nil {
       if listHash == 0 { return key }
       let lists = VaryListsRef(in: arena)

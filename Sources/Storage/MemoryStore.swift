@@ -4,13 +4,13 @@ import Synchronization
 /// The memory tier: finds stored responses, brings requests for one key together on one fill, takes in what
 /// was filled and lets go of what is purged or too much.
 ///
-/// Imports `Caching` for the facts of freshness that it keeps with each entry; it decides nothing by them. Its
-/// callers are the proxy's exchanges and fills, on every worker.
+/// Imports `Caching` for the facts of freshness that it keeps with each entry; it decides nothing by them.
+/// Its callers are the proxy's exchanges and fills, on every worker.
 ///
 /// Keys are spread over 64 stripes by hash, each with its own lock, table and order of use; a second set of
 /// stripes finds the entries of a canonical URL. Locks are taken in this order and held for a few hundred
-/// nanoseconds: key stripe, URL stripe, then one of fences, fill or arena. A hit writes nothing shared but its
-/// stripe's lock and the entry's count (L5).
+/// nanoseconds: key stripe, URL stripe, then one of fences, fill or arena. A hit writes nothing shared but
+/// its stripe's lock and the entry's count (L5).
 @safe public final class MemoryStore: Sendable {
   static let stripeCount = 64
   /// Bytes from one stripe to the next, so that no two share a cache line.

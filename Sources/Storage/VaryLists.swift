@@ -6,7 +6,7 @@ import Bytes
 @safe struct VaryLists {
   static let limit = 4
 
-  var lists = InlineArray<4, VaryList>(repeating: VaryList())
+  var lists = InlineArray<4, FieldNames>(repeating: FieldNames())
   var count = 0
   /// Variants worth keeping, oldest first.
   var siblings = NodeList()
@@ -16,7 +16,7 @@ import Bytes
 }
 
 /// One list of field names, lower-case, sorted, joined with commas; the empty list has hash 0.
-@safe struct VaryList {
+@safe struct FieldNames {
   var hash: UInt64 = 0
   var bytes: UnsafeMutablePointer<UInt8>?
   var byteCount = 0
@@ -55,7 +55,7 @@ import Bytes
 
   /// Makes `names` the newest list. Returns the hash of a list that had to go for it.
   func makeNewest(_ names: Span<UInt8>, hash: UInt64, in arena: SlabArena) -> UInt64? {
-    var list = unsafe VaryList(hash: hash)
+    var list = unsafe FieldNames(hash: hash)
     var dropped: UInt64?
     if let known = index(of: hash) {
       list = it.lists[known]
@@ -86,7 +86,7 @@ import Bytes
     return nil
   }
 
-  private func drop(_ list: VaryList, in arena: SlabArena) {
+  private func drop(_ list: FieldNames, in arena: SlabArena) {
     if let bytes = unsafe list.bytes { unsafe arena.free(bytes) }
   }
 }
