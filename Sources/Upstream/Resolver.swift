@@ -22,7 +22,7 @@ public final class Resolver: Sendable {
   private let lookUp: LookUp
   private let changed: Changed
   /// The failure of each name's last look-up. Held during a round, so that rounds do not overlap.
-  private let failures: Mutex<[ResolveError?]>
+  private let failures: Guarded<[ResolveError?]>
   private let stopped: StopSignal
 
   /// - Parameters:
@@ -45,7 +45,7 @@ public final class Resolver: Sendable {
     self.intervalMilliseconds = intervalMilliseconds
     self.lookUp = lookUp
     self.changed = changed
-    failures = Mutex(Array(repeating: nil, count: names.count))
+    failures = Guarded(Array(repeating: nil, count: names.count))
     stopped = StopSignal()
   }
 

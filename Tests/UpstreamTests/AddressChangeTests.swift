@@ -1,6 +1,6 @@
+import Bytes
 import Glibc
 import IO
-import Synchronization
 import Testing
 
 @testable import Upstream
@@ -92,9 +92,9 @@ struct AddressChangeTests {
 
 /// Answers of a name server that the test sets.
 private final class Names: Sendable {
-  let answers = Mutex<[String: Result<[SocketAddress], ResolveError>]>([:])
-  let asked = Mutex<[String]>([])
-  let told = Mutex<[String]>([])
+  let answers = Guarded<[String: Result<[SocketAddress], ResolveError>]>([:])
+  let asked = Guarded<[String]>([])
+  let told = Guarded<[String]>([])
 
   func set(_ host: String, _ addresses: [String]) {
     answers.withLock { $0[host] = .success(addresses.map { address($0) }) }
