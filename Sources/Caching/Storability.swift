@@ -68,6 +68,7 @@ public func storabilityOfConfirmed(
   {
     return refusal(reason, status: status)
   }
+  if !VaryList.parse(from: update304).isWithin(VaryList.parse(from: merged)) { return .not(.varyChanged) }
   let age = initialAge(
     of: update304, age: statedAge(of: update304), requestTime: requestTime, responseTime: responseTime,
     wallTime: wallTime)

@@ -22,6 +22,8 @@ public enum Uncacheable: UInt8, Sendable, CaseIterable {
   case setCookie
   /// `Vary: *`, or a list that cannot be read, RFC 9111 §4.1.
   case varyStar
+  /// A 304 varies by a field that its stored response did not vary by: the index would not know.
+  case varyChanged
   /// `must-understand` with a status that we do not know, RFC 9111 §5.2.2.3.
   case mustUnderstand
   /// Never fresh, nothing to ask the origin with, and no leave to serve it stale.
@@ -37,7 +39,7 @@ public enum Uncacheable: UInt8, Sendable, CaseIterable {
     switch self {
     case .noStore, .privateResponse, .setCookie, .varyStar, .mustUnderstand, .noFreshness, .tooLarge: true
     case .method, .requestBody, .requestNoStore, .authorization, .credentials, .partial, .serverError,
-      .policy:
+      .varyChanged, .policy:
       false
     }
   }
@@ -56,6 +58,7 @@ public enum Uncacheable: UInt8, Sendable, CaseIterable {
     case .privateResponse: "private"
     case .setCookie: "set-cookie"
     case .varyStar: "vary-star"
+    case .varyChanged: "vary-changed"
     case .mustUnderstand: "must-understand"
     case .noFreshness: "no-freshness"
     case .tooLarge: "too-large"

@@ -40,6 +40,13 @@ public struct VaryList: Equatable, Sendable {
     return joined.count > byteLimit ? star : VaryList(names: joined)
   }
 
+  /// Every name is among `other`'s.
+  func isWithin(_ other: VaryList) -> Bool {
+    if isStar { return false }
+    let known = Set(other.names.split(separator: .comma))
+    return names.split(separator: .comma).allSatisfy { known.contains($0) }
+  }
+
   static func isStar(_ response: borrowing Head) -> Bool {
     response.has(.vary) && parse(from: response).isStar
   }

@@ -3,7 +3,7 @@ import Bytes
 extension FieldSet {
   /// Fields that concern one connection only, RFC 9110 §7.6.1, with those of proxy authentication: this proxy
   /// asks for none, and credentials for it are nobody else's business.
-  static var hopByHop: FieldSet {
+  public static var hopByHop: FieldSet {
     FieldSet(
       .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .trailer,
       .transferEncoding, .upgrade)

@@ -166,11 +166,11 @@ struct ResolverTests {
     #expect(names.told.withLock { $0 } == ["api.test:80 \(EAI_NONAME)", "api.test:80 found"])
   }
 
-  @Test(.timeLimit(.minutes(1))) func `its thread goes on resolving until it is stopped`() async {
+  @Test(.timeLimit(.minutes(1))) func `its thread goes on resolving until it is stopped`() async throws {
     let names = Names()
     let pool = makePool(["api.test:80"])
     let resolver = names.resolver([pool], interval: 1)
-    resolver.start()
+    try resolver.start()
     while names.asked.withLock({ $0.count }) < 3 { await Task.yield() }
     names.set("api.test", ["10.0.0.1:80"])
     while pool.pick(now: 0) == nil { await Task.yield() }
