@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
-_Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
+_Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data),
+               "epoll_event layout");
 
 int linux_usable_processors(void) {
   cpu_set_t set;
@@ -52,10 +53,13 @@ void linux_futex_wait(const uint32_t *word, uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
 }
 
-void linux_futex_wake(const uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+void linux_futex_wake(const uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
 
 void *linux_reserve(size_t bytes) {
-  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, kind, -1, 0);
   return start == MAP_FAILED ? NULL : start;
 }
 

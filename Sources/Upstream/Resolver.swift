@@ -78,8 +78,8 @@ public final class Resolver: Sendable {
     }
   }
 
-  /// Starts the thread, which begins with a pause: `resolveAll` comes before. Without names there is nothing to
-  /// start. To be called once.
+  /// Starts the thread, which begins with a pause: `resolveAll` comes before. Without names there is nothing
+  /// to start. To be called once.
   ///
   /// - Throws: when the system gives no thread.
   public func start() throws(SystemError) {

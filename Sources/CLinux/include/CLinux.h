@@ -1,5 +1,6 @@
-/* What Glibc's Swift module lacks. _GNU_SOURCE is defined only in CLinux.c: here it would change headers that
-   other modules import. GNU prototypes are repeated; what needs a GNU struct or a cast macro is a function. */
+/* What Glibc's Swift module lacks. _GNU_SOURCE is defined only in CLinux.c: here it would change headers
+   that other modules import. GNU prototypes are repeated; what needs a GNU struct or a cast macro is a
+   function. */
 #ifndef CLINUX_H
 #define CLINUX_H
 
