@@ -8,35 +8,36 @@ extension Exchange {
   /// Answers from a stored response.
   func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
     self.decision = decision
-    body.hold(consume entry)
     switch worker.policy.deliver(self) {
     case .deliver: break
     case .synthesize(let response): return deliverSynthetic(response)
     case .restart: return restart()
     case .fail: return fail()
     }
-    let entryStatus = body.entry!.status
-    let length = body.entry!.bodyLength
-    unsafe outgoing.storedHead = body.entry!.headBase
-    outgoing.storedCount = body.entry!.head.count
+    let length = entry.bodyLength
+    unsafe outgoing.storedHead = entry.headBase
+    outgoing.storedCount = entry.head.count
+    worker.tail.removeAll()
     switch selectPart(
-      status: entryStatus, length: length, etag: body.entry!.etag, lastModified: body.entry!.lastModified)
+      status: entry.status, length: length, etag: entry.etag, lastModified: entry.lastModified)
     {
     case .whole:
-      status = entryStatus
-      worker.tail.removeAll()
-      writeEntryFields()
+      status = entry.status
+      writeEntryFields(entry)
       outgoing.bodyLength = length
-      outgoing.sendsBody = request.method != .head && mayHaveBody(entryStatus)
-      outgoing.statesLength = mayHaveBody(entryStatus)
+      outgoing.sendsBody = request.method != .head && mayHaveBody(status)
+      outgoing.statesLength = mayHaveBody(status)
+      body.hold(consume entry)
       body.readEntry(from: 0, to: length)
     case .part(let start, let end):
       beginPart(start, end, of: length)
-      writeEntryFields()
+      writeEntryFields(entry)
+      body.hold(consume entry)
       body.readEntry(from: start, to: end)
     case .notModified:
       beginNotModified()
-      writeEntryFields()
+      writeEntryFields(entry)
+      body.clear()
     case .unsatisfiable: return deliverUnsatisfiable(length)
     }
     phase = .delivering
@@ -57,6 +58,7 @@ extension Exchange {
     outgoing.statesLength = true
     outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
     status = head.status
+    worker.tail.removeAll()
     let part =
       head.isRaw
       ? SelectedPart.whole
@@ -64,7 +66,6 @@ extension Exchange {
         status: head.status, length: head.contentLength, etag: head.etag, lastModified: head.lastModified)
     switch part {
     case .whole:
-      worker.tail.removeAll()
       if !mayHaveBody(head.status) { outgoing.statesLength = false }
       writeFillFields(head, key: fill.key)
       body.read(fill, from: 0, to: head.contentLength)
@@ -106,8 +107,7 @@ extension Exchange {
   /// A head of its own for 206: another status, all stored fields, `Content-Range`.
   private func beginPart(_ start: Int, _ end: Int, of length: Int) {
     status = 206
-    worker.tail.removeAll()
-    write206Head(stored: storedHead, start: start, end: end, length: length, to: &worker.tail)
+    write206Head(stored: storedHead(outgoing), start: start, end: end, length: length, to: &worker.tail)
     unsafe outgoing.storedHead = nil
     outgoing.storedCount = 0
     outgoing.bodyLength = end - start
@@ -117,8 +117,7 @@ extension Exchange {
 
   private func beginNotModified() {
     status = 304
-    worker.tail.removeAll()
-    write304Head(stored: storedHead, to: &worker.tail)
+    write304Head(stored: storedHead(outgoing), to: &worker.tail)
     unsafe outgoing.storedHead = nil
     outgoing.storedCount = 0
     outgoing.bodyLength = 0
@@ -126,28 +125,14 @@ extension Exchange {
     outgoing.sendsBody = false
   }
 
-  private var storedHead: Span<UInt8> {
-    @_lifetime(borrow self)
-    get {
-      guard let base = unsafe outgoing.storedHead else { return Span() }
-      // SAFETY: the entry or the fill's head, both of which this exchange holds, own these bytes.
-      let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
-      return unsafe _overrideLifetime(span, borrowing: self)
-    }
-  }
-
-  private func writeEntryFields() {
+  private func writeEntryFields(_ entry: borrowing EntryHandle) {
     let now = worker.loop.cacheSeconds
-    let freshness = body.entry!.freshness
+    let freshness = entry.freshness
     writeAge(Int(freshness.age(at: now)))
     let facts = CacheStatusFacts(
       ttl: freshness.timeLeft(at: now), forwardStatus: decision == .revalidated ? 304 : 0,
       isTrusted: facts.isTrusted)
-    if facts.isTrusted {
-      writeStatusFields(facts, key: body.entry!.key)
-    } else {
-      writeStatusFields(facts, key: Span())
-    }
+    writeStatusFields(facts, key: entry.key)
   }
 
   private func writeFillFields(_ head: ArrivedHead, key: [UInt8]) {
@@ -203,3 +188,12 @@ enum SelectedPart: Equatable {
 
 /// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.
 func mayHaveBody(_ status: UInt16) -> Bool { status >= 200 && status != 204 && status != 304 }
+
+/// The stored head that a response is made from.
+@_lifetime(borrow outgoing)
+private func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
+  guard let base = unsafe outgoing.storedHead else { return Span() }
+  // SAFETY: the entry or the fill's head, both of which the exchange holds, own these bytes.
+  let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
+  return unsafe _overrideLifetime(span, borrowing: outgoing)
+}

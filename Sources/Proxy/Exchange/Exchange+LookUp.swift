@@ -64,6 +64,7 @@ extension Exchange {
 
   /// Key and canonical URL of this request, in the worker's buffers, and their hashes.
   func writeKey() {
+    let worker = worker
     worker.key.removeAll()
     worker.url.removeAll()
     worker.keyTemplate.write(scheme: facts.scheme, request: request, to: &worker.key)

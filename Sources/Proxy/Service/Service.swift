@@ -35,7 +35,11 @@ public enum Service {
       pools: [crew.deployment.pool],
       changed: { backend, failure in say("--backend \(backend): \(failure?.text ?? "resolved again")") })
     resolver.resolveAll()
-    resolver.start()
+    do throws(SystemError) {
+      try resolver.start()
+    } catch {
+      throw .failed(flag: "", value: "", reason: error.reason)
+    }
     try crew.start()
     for line in crew.addressLines { say(line) }
     crew.superviseUntilEnd(signals: signals)
