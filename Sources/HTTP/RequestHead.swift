@@ -165,7 +165,8 @@ public struct RequestHead: ~Copyable {
     case .length(let length): framing = length == 0 ? .none : .length(length)
     case .chunked: framing = .chunked
     }
-    keepsAlive = Persistence.isKept(head, minorVersion: minorVersion)
+    keepsAlive = Persistence.isKept(
+      head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
     // HTTP/1.0 has no expectations: RFC 9110 §10.1.1 says to ignore them there.
     if minorVersion > 0, let expectation = head.first(.expect) {
       guard !fields.repeated.contains(.expect), head.value(expectation).equalsIgnoringCase("100-continue")

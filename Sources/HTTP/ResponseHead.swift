@@ -102,6 +102,7 @@ public struct ResponseHead: ~Copyable {
       throw .framing(error)
     }
     if status < 200 || status == 204, stated != .nothing, stated != .length(0) { throw .bodyNotAllowed }
-    keepsAlive = Persistence.isKept(head, minorVersion: minorVersion)
+    keepsAlive = Persistence.isKept(
+      head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
   }
 }
