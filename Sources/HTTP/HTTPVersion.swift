@@ -10,8 +10,8 @@ enum HTTPVersion {
     case unsupported
   }
 
-  /// Looks at the bytes of a version that begins at `start`, from `position` on, and moves `position` over what
-  /// is right. `minor` becomes 0 or 1 with the last byte: a higher one counts as 1 (RFC 9110 §2.5).
+  /// Looks at the bytes of a version that begins at `start`, from `position` on, and moves `position` over
+  /// what is right. `minor` becomes 0 or 1 with the last byte: a higher one counts as 1 (RFC 9110 §2.5).
   static func scan(
     _ base: UnsafePointer<UInt8>, from start: Int, position: inout Int, limit: Int, minor: inout UInt8
   ) throws(Fault) {

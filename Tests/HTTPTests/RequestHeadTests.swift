@@ -16,8 +16,9 @@ struct RequestHeadTests {
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\nExpect: 100-Continue\r\n\r\n",
     "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\nConnection: Keep-Alive, foo\r\nHost: a\r\n\r\n",
     "PURGE /{x}|\"<y>\\^`~ HTTP/1.1\r\nHost: a_b.-c~:1\r\n\r\n",
-    "!#$%&'*+-.^_`|~09azAZ / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09azAZ: \u{80}\u{ff}\t!~\r\nEmpty:\r\n\r\n",
-    "GET / HTTP/1.1\r\nIf-Unmodified-Since: a\r\nProxy-Authorization: b\r\nHost: c\r\nX-Quite-A-Long-Name-It-Is-And-Unknown: "
+    "!#$%&'*+-.^_`|~09azAZ / HTTP/1.1\r\nHost: a\r\n!#$%&'*+-.^_`|~09azAZ: \u{80}\u{ff}\t!~\r\nE:\r\n\r\n",
+    "GET / HTTP/1.1\r\nIf-Unmodified-Since: a\r\nProxy-Authorization: b\r\nHost: c\r\n"
+      + "X-Quite-A-Long-Name-It-Is-And-Unknown: "
       + String(repeating: "long value ", count: 20) + "\r\n\r\n",
   ]
 
