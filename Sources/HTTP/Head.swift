@@ -36,7 +36,7 @@ public struct FieldLine: Sendable {
     unsafe self.base = base
     self.size = size
     lines.removeAll(keepingCapacity: true)
-    added.removeAll(keepingCapacity: true)
+    if !added.isEmpty { added.removeAll(keepingCapacity: true) }
     present = FieldSet()
   }
 
@@ -109,7 +109,7 @@ public struct FieldLine: Sendable {
     return body(value(line))
   }
 
-  public func has(_ field: KnownField) -> Bool { present.contains(field) }
+  @inlinable public func has(_ field: KnownField) -> Bool { present.contains(field) }
 
   /// The first line of a known field.
   public func first(_ field: KnownField) -> FieldLine? {
