@@ -12,15 +12,16 @@ struct FreshnessTests {
       staleWhileRevalidate: swr, staleIfError: sie, grace: grace, source: source, rules: rules)
   }
 
-  @Test(arguments: [
-    (0, 1000, 0, "§4.2.3: no time has passed"),
-    (0, 1007, 7, "§4.2.3: resident time counts"),
-    (30, 1007, 37, "§4.2.3: on top of the age on arrival"),
-    (30, 990, 30, "a clock that went back makes nothing younger than on arrival"),
-    (1 << 31, 5000, 1 << 31, "§1.2.2: saturates at 2^31"),
-    (5, Int64.max, 1 << 31, "no overflow whatever the time"),
-    (5, Int64.min, 5, "no overflow whatever the time"),
-  ] as [(UInt32, Int64, UInt32, Comment)])
+  @Test(
+    arguments: [
+      (0, 1000, 0, "§4.2.3: no time has passed"),
+      (0, 1007, 7, "§4.2.3: resident time counts"),
+      (30, 1007, 37, "§4.2.3: on top of the age on arrival"),
+      (30, 990, 30, "a clock that went back makes nothing younger than on arrival"),
+      (1 << 31, 5000, 1 << 31, "§1.2.2: saturates at 2^31"),
+      (5, Int64.max, 1 << 31, "no overflow whatever the time"),
+      (5, Int64.min, 5, "no overflow whatever the time"),
+    ] as [(UInt32, Int64, UInt32, Comment)])
   func `age is the age on arrival and the time since`(
     _ initial: UInt32, _ now: Int64, _ age: UInt32, _ reason: Comment
   ) {
@@ -33,24 +34,25 @@ struct FreshnessTests {
     #expect(Self.life(age: 50).timeLeft(at: 1030) == -20)
   }
 
-  @Test(arguments: [
-    (life(), 1059, .fresh, "§4.2: the lifetime exceeds the age"),
-    (life(), 1060, .stale, "§4.2: at equal age it is stale"),
-    (life(lifetime: 0), 1000, .stale, "a lifetime of nothing"),
-    (life(swr: 30), 1089, .staleWhileRevalidating, "RFC 5861 §3"),
-    (life(swr: 30), 1090, .stale, "RFC 5861 §3: the window is over"),
-    (life(grace: 30), 1089, .staleWhileRevalidating, "L16: grace, the operator's word"),
-    (life(swr: 10, grace: 30), 1080, .staleWhileRevalidating, "the longer of the two"),
-    (life(sie: 30), 1060, .staleIfError, "RFC 5861 §4"),
-    (life(swr: 10, sie: 30), 1069, .staleWhileRevalidating, "both: first the one that needs no failure"),
-    (life(swr: 10, sie: 30), 1070, .staleIfError, "then the other"),
-    (life(swr: 10, sie: 30), 1090, .stale, "both count from the end of the lifetime"),
-    (life(swr: 30, rules: .mustRevalidate), 1060, .stale, "§5.2.2.2: must-revalidate"),
-    (life(rules: .mustRevalidate), 1059, .fresh, "§5.2.2.2: while fresh it is served"),
-    (life(rules: .noCache), 1000, .stale, "§5.2.2.4: no-cache, however fresh"),
-    (life(swr: 60, sie: 60, grace: 60, rules: .noCache), 1000, .stale, "§5.2.2.4: and never stale"),
-    (life(age: 100, swr: 50), 1000, .staleWhileRevalidating, "stale on arrival, within the window"),
-  ] as [(Freshness, Int64, FreshnessUse, Comment)])
+  @Test(
+    arguments: [
+      (life(), 1059, .fresh, "§4.2: the lifetime exceeds the age"),
+      (life(), 1060, .stale, "§4.2: at equal age it is stale"),
+      (life(lifetime: 0), 1000, .stale, "a lifetime of nothing"),
+      (life(swr: 30), 1089, .staleWhileRevalidating, "RFC 5861 §3"),
+      (life(swr: 30), 1090, .stale, "RFC 5861 §3: the window is over"),
+      (life(grace: 30), 1089, .staleWhileRevalidating, "L16: grace, the operator's word"),
+      (life(swr: 10, grace: 30), 1080, .staleWhileRevalidating, "the longer of the two"),
+      (life(sie: 30), 1060, .staleIfError, "RFC 5861 §4"),
+      (life(swr: 10, sie: 30), 1069, .staleWhileRevalidating, "both: first the one that needs no failure"),
+      (life(swr: 10, sie: 30), 1070, .staleIfError, "then the other"),
+      (life(swr: 10, sie: 30), 1090, .stale, "both count from the end of the lifetime"),
+      (life(swr: 30, rules: .mustRevalidate), 1060, .stale, "§5.2.2.2: must-revalidate"),
+      (life(rules: .mustRevalidate), 1059, .fresh, "§5.2.2.2: while fresh it is served"),
+      (life(rules: .noCache), 1000, .stale, "§5.2.2.4: no-cache, however fresh"),
+      (life(swr: 60, sie: 60, grace: 60, rules: .noCache), 1000, .stale, "§5.2.2.4: and never stale"),
+      (life(age: 100, swr: 50), 1000, .staleWhileRevalidating, "stale on arrival, within the window"),
+    ] as [(Freshness, Int64, FreshnessUse, Comment)])
   func `use follows age, windows and rules`(
     _ freshness: Freshness, _ now: Int64, _ use: FreshnessUse, _ reason: Comment
   ) {
