@@ -26,8 +26,8 @@ public enum Authority {
     return port <= 65535 && bytes[0] != UInt8(ascii: "0")
   }
 
-  /// RFC 3986 §3.2.2: eight groups of up to four hexadecimal digits, one run of which may be left out as `::`;
-  /// the last two may be written as an IPv4 address. No zone.
+  /// RFC 3986 §3.2.2: eight groups of up to four hexadecimal digits, one run of which may be left out as
+  /// `::`; the last two may be written as an IPv4 address. No zone.
   private static func isIPv6(_ bytes: Span<UInt8>) -> Bool {
     var groups = 0
     var isShortened = false

@@ -9,8 +9,9 @@ extension FieldSet {
       .transferEncoding, .upgrade)
   }
 
-  /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or mean
-  /// something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no effect.
+  /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or
+  /// mean something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no
+  /// effect.
   static var neverHopByHop: FieldSet {
     FieldSet(
       .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age)

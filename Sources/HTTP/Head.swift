@@ -36,7 +36,7 @@ public struct FieldLine: Sendable {
     unsafe self.base = base
     self.size = size
     lines.removeAll(keepingCapacity: true)
-    added.removeAll(keepingCapacity: true)
+    if !added.isEmpty { added.removeAll(keepingCapacity: true) }
     present = FieldSet()
   }
 

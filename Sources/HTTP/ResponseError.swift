@@ -7,7 +7,8 @@ public enum ResponseError: Error, Equatable, Sendable {
   case badStatus
   /// A control byte in the reason phrase.
   case badReason
-  /// A coding, or a length other than 0, in a status that has no body (1xx, 204; RFC 9112 §6.1, RFC 9110 §8.6).
+  /// A coding, or a length other than 0, in a status that has no body (1xx, 204; RFC 9112 §6.1, RFC 9110
+  /// §8.6).
   case bodyNotAllowed
   case headTooLarge
   case field(FieldFault)

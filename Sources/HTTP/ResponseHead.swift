@@ -38,15 +38,14 @@ public struct ResponseHead: ~Copyable {
     stated = .nothing
   }
 
-  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault is in
-  /// its meaning.
+  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault
+  /// is in its meaning.
   public var position: Int { isInFields ? fields.position : line.position }
 
   /// Parses what is new. Afterwards `head` borrows the bytes, which the caller keeps in place until the next
   /// `parse`, `head.rebase`, `head.persist` or `begin`.
   ///
   /// - Parameter base: The response's first byte, with `count` bytes there. Between calls bytes may be added
-  ///   and all may move, but none may change.
   /// - Returns: true when the head is complete. Bytes behind `end` are not looked at.
   /// - Throws: the same error wherever the bytes are split. Nothing may be parsed after it before `begin`.
   public mutating func parse(
@@ -102,6 +101,7 @@ public struct ResponseHead: ~Copyable {
       throw .framing(error)
     }
     if status < 200 || status == 204, stated != .nothing, stated != .length(0) { throw .bodyNotAllowed }
-    keepsAlive = Persistence.isKept(head, minorVersion: minorVersion)
+    keepsAlive = Persistence.isKept(
+      head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
   }
 }
