@@ -5,8 +5,8 @@ import Bytes
 /// Narrower than the grammar, since two parsers must not read one authority differently: no user information,
 /// no percent-encoding and none of `!$&'()*+,;=` in a name, IP literals only of version 6, and a port that is
 /// there has 1 to 5 digits, is at most 65535 and has no leading zero.
-enum Authority {
-  static func isValid(_ bytes: Span<UInt8>) -> Bool {
+public enum Authority {
+  public static func isValid(_ bytes: Span<UInt8>) -> Bool {
     guard bytes.count > 0 else { return false }
     var i = 0
     if bytes[0] == UInt8(ascii: "[") {
