@@ -24,7 +24,8 @@ struct Larder {
   func selecting(_ fields: [String: String]) -> (Span<UInt8>) -> KeyHash {
     { names in
       let text = String(decoding: names.copied, as: UTF8.self)
-      return hash(text.split(separator: ",").map { "\($0)=\(fields[String($0)] ?? "-")" }.joined(separator: ";"))
+      return hash(
+        text.split(separator: ",").map { "\($0)=\(fields[String($0)] ?? "-")" }.joined(separator: ";"))
     }
   }
 
@@ -41,6 +42,9 @@ struct Larder {
     case .nothing: return nil
     }
   }
+
+  func born(_ key: String) -> UInt64? { handle(key)?.born }
+  func blockedUntil(_ key: String) -> Int64? { handle(key)?.refreshBlockedUntil }
 
   func join(
     _ key: String, url: String? = nil, now: Int64 = 0, replacing: UInt64 = 0, worker: Int = 0,
@@ -68,8 +72,10 @@ struct Larder {
   }
 
   /// Publishes the head of a storable response.
-  func head(_ fill: Fill, vary: String = "", _ fields: [String: String] = [:], length: Int? = nil, isJoinable: Bool = true)
-  {
+  func head(
+    _ fill: Fill, vary: String = "", _ fields: [String: String] = [:], length: Int? = nil,
+    isJoinable: Bool = true
+  ) {
     let names = Array(vary.utf8)
     let hash = selecting(fields)(names.span)
     store.headArrived(fill, vary: names, selecting: hash)
@@ -105,7 +111,9 @@ struct Larder {
     _ key: String, url: String? = nil, _ body: String, vary: String = "", _ fields: [String: String] = [:],
     replacing: UInt64 = 0, now: Int64 = 0
   ) -> CommitOutcome? {
-    guard case .started(let fill) = join(key, url: url, now: now, replacing: replacing, fields) else { return nil }
+    guard case .started(let fill) = join(key, url: url, now: now, replacing: replacing, fields) else {
+      return nil
+    }
     head(fill, vary: vary, fields)
     return finish(fill, body, responseTime: now / 1000)
   }
@@ -155,8 +163,16 @@ final class RecordingWaker: FillWaker {
   func fillAdvanced(_ fill: Fill) { advanced.withLock { $0.append(fill) } }
   func fillDrained(_ fill: Fill) { drained.withLock { $0.append(fill) } }
 
-  func takeAdvanced() -> [Fill] { advanced.withLock { fills in defer { fills = [] }; return fills } }
-  func takeDrained() -> [Fill] { drained.withLock { fills in defer { fills = [] }; return fills } }
+  func takeAdvanced() -> [Fill] {
+    advanced.withLock { fills in
+      defer { fills = [] }; return fills
+    }
+  }
+  func takeDrained() -> [Fill] {
+    drained.withLock { fills in
+      defer { fills = [] }; return fills
+    }
+  }
 }
 
 /// A small generator whose seed is printed by the tests that use it (SplitMix64).

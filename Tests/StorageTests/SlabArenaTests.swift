@@ -11,7 +11,8 @@ struct SlabArenaTests {
     #expect((1...8).map(SizeClass.bytes) == [72, 80, 88, 96, 104, 112, 120, 128])
   }
 
-  @Test func `every size above 64 bytes gets the smallest class that holds it, with less than an eighth wasted`() {
+  @Test
+  func `every size above 64 bytes gets the smallest class that holds it, with less than an eighth wasted`() {
     for bytes in 65...SizeClass.largest {
       let index = SizeClass.index(for: bytes)
       let capacity = SizeClass.bytes(index)
