@@ -6,6 +6,7 @@ set -euo pipefail
 
 step=${1:-build}
 swift_needed=6.3
+swift_source=https://www.swift.org/install/linux/
 
 fail() {
   printf 'setup: %s\n' "$1" >&2
@@ -27,13 +28,14 @@ PATH=$PATH:/usr/sbin:/sbin
 
 check_swift() {
   command -v swift >/dev/null ||
-    fail "no Swift toolchain: install Swift $swift_needed or newer from https://www.swift.org/install/linux/ and put its bin folder into PATH"
+    fail "no Swift toolchain: get $swift_needed or newer from $swift_source and put its bin folder into PATH"
   local text version
-  text=$(swift --version 2>/dev/null) || fail "'swift --version' fails: is the toolchain made for this system? https://www.swift.org/install/linux/"
+  text=$(swift --version 2>/dev/null) ||
+    fail "'swift --version' fails: is the toolchain made for this system? See $swift_source"
   version=$(sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' <<<"$text" | head -n 1)
   [[ -n $version ]] || fail "cannot read the version from 'swift --version'"
   [[ $(printf '%s\n%s\n' "$swift_needed" "$version" | sort -V | head -n 1) == "$swift_needed" ]] ||
-    fail "Swift $version is too old: install $swift_needed or newer from https://www.swift.org/install/linux/"
+    fail "Swift $version is too old: get $swift_needed or newer from $swift_source"
 }
 
 missing_commands() {
