@@ -27,6 +27,7 @@ from scenarios import (
 from servers import PROXIES, Yard, version_of
 
 ROOT = Path(__file__).resolve().parent.parent
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SCENARIOS = (*RATE_SCENARIOS, *OTHER_SCENARIOS)
 
 
@@ -113,6 +114,8 @@ def run(options):
     try:
         results = measure(options, yard)
     finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # a second one must not leave something running
         yard.stop_all()
         shutil.rmtree(directory, ignore_errors=True)
     return {
@@ -133,7 +136,7 @@ def main():
     options = arguments()
     # Debian keeps daemons in sbin, which a user's PATH may lack.
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop_by_signal)
     try:
         done = run(options)
