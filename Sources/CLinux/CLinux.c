@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 _Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
 _Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
@@ -39,6 +40,15 @@ int linux_termination_signals(void) {
   sigaddset(&set, SIGINT);
   if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+unsigned long linux_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
 }
 
 int linux_random(void *bytes, size_t count) {

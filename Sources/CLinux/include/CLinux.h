@@ -40,6 +40,9 @@ int linux_pin_thread(int n);
    signalfd for them; -1 on failure. */
 int linux_termination_signals(void);
 
+/* Lets the process have as many descriptors as the system allows it; returns how many that is. */
+unsigned long linux_raise_descriptor_limit(void);
+
 /* Random bytes from the kernel; 0 on success. */
 int linux_random(void *bytes, size_t count);
 

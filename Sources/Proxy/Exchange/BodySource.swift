@@ -106,7 +106,7 @@ enum BodyAvailability {
 
   /// How many bytes one part could carry now, without taking them.
   mutating func available(most: Int) -> BodyAvailability {
-    var part = iovec()
+    var part = unsafe iovec()
     return unsafe parts(into: &part, capacity: 1, most: most)
   }
 

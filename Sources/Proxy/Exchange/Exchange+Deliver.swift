@@ -18,7 +18,7 @@ extension Exchange {
     let entryStatus = body.entry!.status
     let length = body.entry!.bodyLength
     unsafe outgoing.storedHead = body.entry!.headBase
-    unsafe outgoing.storedCount = body.entry!.head.count
+    outgoing.storedCount = body.entry!.head.count
     switch selectPart(
       status: entryStatus, length: length, etag: body.entry!.etag, lastModified: body.entry!.lastModified)
     {
@@ -26,9 +26,9 @@ extension Exchange {
       status = entryStatus
       worker.tail.removeAll()
       writeEntryFields()
-      unsafe outgoing.bodyLength = length
-      unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(entryStatus)
-      unsafe outgoing.statesLength = mayHaveBody(entryStatus)
+      outgoing.bodyLength = length
+      outgoing.sendsBody = request.method != .head && mayHaveBody(entryStatus)
+      outgoing.statesLength = mayHaveBody(entryStatus)
       body.readEntry(from: 0, to: length)
     case .part(let start, let end):
       beginPart(start, end, of: length)
@@ -38,7 +38,6 @@ extension Exchange {
       beginNotModified()
       writeEntryFields()
     case .unsatisfiable: return deliverUnsatisfiable(length)
-    case .preconditionFailed: return deliverPreconditionFailed()
     }
     phase = .delivering
     client?.sendHead(of: self)
@@ -46,7 +45,6 @@ extension Exchange {
 
   /// Answers from a fill while it runs.
   func deliver(_ fill: Fill, _ head: ArrivedHead) {
-    decideForFill(head)
     switch worker.policy.deliver(self) {
     case .deliver: break
     case .synthesize(let response): return deliverSynthetic(response)
@@ -54,10 +52,10 @@ extension Exchange {
     case .fail: return fail()
     }
     unsafe outgoing.storedHead = head.base
-    unsafe outgoing.storedCount = head.count
-    unsafe outgoing.bodyLength = head.contentLength
-    unsafe outgoing.statesLength = true
-    unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
+    outgoing.storedCount = head.count
+    outgoing.bodyLength = head.contentLength
+    outgoing.statesLength = true
+    outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
     status = head.status
     let part =
       head.isRaw
@@ -67,7 +65,7 @@ extension Exchange {
     switch part {
     case .whole:
       worker.tail.removeAll()
-      if !mayHaveBody(head.status) { unsafe outgoing.statesLength = false }
+      if !mayHaveBody(head.status) { outgoing.statesLength = false }
       writeFillFields(head, key: fill.key)
       body.read(fill, from: 0, to: head.contentLength)
     case .part(let start, let end):
@@ -78,7 +76,6 @@ extension Exchange {
       beginNotModified()
       writeFillFields(head, key: fill.key)
     case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
-    case .preconditionFailed: return deliverPreconditionFailed()
     }
     phase = .delivering
     client?.sendHead(of: self)
@@ -91,7 +88,6 @@ extension Exchange {
     guard request.head.present.intersects(Self.selectingFields) else { return .whole }
     switch evaluateConditions(request: request.head, etag: etag, lastModified: lastModified, status: status) {
     case .notModified: return .notModified
-    case .preconditionFailed: return .preconditionFailed
     case .deliver: break
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
@@ -113,10 +109,10 @@ extension Exchange {
     worker.tail.removeAll()
     write206Head(stored: storedHead, start: start, end: end, length: length, to: &worker.tail)
     unsafe outgoing.storedHead = nil
-    unsafe outgoing.storedCount = 0
-    unsafe outgoing.bodyLength = end - start
-    unsafe outgoing.statesLength = true
-    unsafe outgoing.sendsBody = true
+    outgoing.storedCount = 0
+    outgoing.bodyLength = end - start
+    outgoing.statesLength = true
+    outgoing.sendsBody = true
   }
 
   private func beginNotModified() {
@@ -124,10 +120,10 @@ extension Exchange {
     worker.tail.removeAll()
     write304Head(stored: storedHead, to: &worker.tail)
     unsafe outgoing.storedHead = nil
-    unsafe outgoing.storedCount = 0
-    unsafe outgoing.bodyLength = 0
-    unsafe outgoing.statesLength = false
-    unsafe outgoing.sendsBody = false
+    outgoing.storedCount = 0
+    outgoing.bodyLength = 0
+    outgoing.statesLength = false
+    outgoing.sendsBody = false
   }
 
   private var storedHead: Span<UInt8> {
@@ -189,10 +185,6 @@ extension Exchange {
     finishSynthetic(body: [], CacheStatusFacts(isTrusted: facts.isTrusted))
   }
 
-  private func deliverPreconditionFailed() {
-    deliverOwn(status: 412, body: [])
-  }
-
   /// Books the request: metrics and log.
   func report() {
     let microseconds = Int(worker.loop.kernel.microseconds() - startedAt)
@@ -206,7 +198,7 @@ enum SelectedPart: Equatable {
   case whole
   /// From the first offset up to, not including, the second.
   case part(Int, Int)
-  case notModified, unsatisfiable, preconditionFailed
+  case notModified, unsatisfiable
 }
 
 /// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.

@@ -76,7 +76,7 @@ extension Exchange {
     let now = worker.loop.cacheSeconds
     let freshness = entry.freshness
     if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
-    var use = directives.use(freshness, at: now, strict: worker.isStrict)
+    var use = directives.use(freshness, at: now, strict: worker.configuration.isStrict)
     if entry.isSoftlyPurged, use == .fresh { use = .staleWhileRevalidating }
     // Each refresh that fails keeps the next one away for a while; meanwhile stale content is served at once.
     let mayAsk = entry.refreshBlockedUntil <= worker.loop.now
