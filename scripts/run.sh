@@ -12,10 +12,11 @@ esac
 
 cat <<TEXT
 Try, in another terminal:
-  curl -i $address/                  # X-Cache-Status: MISS, and HIT the second time
-  curl -i -X PURGE $address/         # forgets the page
-  curl -s localhost:8081/metrics     # what has happened so far
-  curl -s localhost:8081/ready       # may it get traffic
+  curl -i $address/api/users            # X-Cache-Status: MISS, and HIT the second time
+  curl -i -X PURGE $address/api/users   # forgets it
+  curl -i $address/api/time             # says no-store: never kept
+  curl -s localhost:8081/ready          # may it get traffic
+  curl -s localhost:8081/metrics        # what has happened so far
 Ctrl-C ends it.
 TEXT
 
