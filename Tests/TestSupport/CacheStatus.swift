@@ -29,6 +29,14 @@ extension Response {
   }
 }
 
+extension Response {
+  /// The number in a purge's JSON answer (L23).
+  public var purged: Int? {
+    let json = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
+    return json?["purged"] as? Int
+  }
+}
+
 extension Larder {
   /// Returns when both workers have handled everything that clients had sent before this call.
   ///

@@ -119,3 +119,6 @@ public func eventually(_ what: String, seconds: Double = 10, _ holds: () throws 
     usleep(10_000)
   }
 }
+
+/// Lets time pass where the rule under test is about time; never to wait for something that has an event.
+public func pause(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
