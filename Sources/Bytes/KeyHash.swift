@@ -41,6 +41,23 @@ public struct HashSeed: Sendable {
     state.absorb(last)
     return state.finish()
   }
+
+  /// The hash of `bytes` lower-cased and without spaces and tabs. Differs from `hash` of the same text.
+  @inlinable public func hashFolded(_ bytes: Span<UInt8>) -> KeyHash {
+    var state = SipState(k0, ~k1)
+    var word: UInt64 = 0
+    var count = 0
+    for i in bytes.indices where bytes[i] != .space && bytes[i] != .tab {
+      word |= UInt64(bytes[i].lowered) << UInt64((count & 7) &* 8)
+      count &+= 1
+      if count & 7 == 0 {
+        state.absorb(word)
+        word = 0
+      }
+    }
+    state.absorb(word | UInt64(truncatingIfNeeded: count) << 56)
+    return state.finish()
+  }
 }
 
 @usableFromInline struct SipState {

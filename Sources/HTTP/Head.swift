@@ -7,6 +7,7 @@ public struct FieldLine: Sendable {
   public var known: KnownField
   /// The bytes are in the head's own added bytes instead of the message's.
   var isAdded: Bool
+  var isMarked = false
 }
 
 /// The fields of a message as an overlay: a table of offsets over the message's immutable bytes, from which
@@ -188,6 +189,14 @@ public struct FieldLine: Sendable {
     lines.removeLast(lines.count - kept)
   }
 
+  /// Removes the lines that are unwanted, while all of them are still there to be looked at.
+  mutating func removeLines(where isUnwanted: (borrowing Head, FieldLine) -> Bool) {
+    for i in lines.indices { lines[i].isMarked = isUnwanted(self, lines[i]) }
+    lines.removeAll { $0.isMarked }
+    present = FieldSet()
+    for line in lines { present.insert(line.known) }
+  }
+
   /// Writes `name: value CRLF` for each line.
   public func write(to output: inout OutputBuffer) {
     for line in lines {
@@ -200,6 +209,7 @@ public struct FieldLine: Sendable {
 
   private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
     // SAFETY: a static string's bytes live as long as the program.
-    unsafe bytes.append(contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    unsafe bytes.append(
+      contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }

@@ -1,0 +1,101 @@
+public import Bytes
+public import HTTP
+
+/// A request's canonical URL (L7): host in lower case, its port unless that is a default one, path and query
+/// byte for byte. No scheme: a purge concerns all of them. Does not allocate while `output` has room.
+public func writeCanonicalURL(_ request: borrowing RequestHead, to output: inout OutputBuffer) {
+  writeHost(request.head.bytes(request.authority), ports: .both, to: &output)
+  writePathAndQuery(request.head.bytes(request.pathAndQuery), to: &output)
+}
+
+/// The canonical URL that a text names: `http://host/path?q`, `https://…`, `//host/path` or `host/path`. A
+/// fragment is dropped. `nil`: it is none of these, or has bytes that no request target has.
+public func canonicalURL(from text: Span<UInt8>) -> [UInt8]? {
+  var start = 0
+  for prefix: StaticString in ["http://", "https://", "//"] {
+    let count = prefix.utf8CodeUnitCount
+    if text.count >= count, text.extracting(0..<count).equalsIgnoringCase(prefix) {
+      start = count
+      break
+    }
+  }
+  let end = text.firstIndex(of: UInt8(ascii: "#")) ?? text.count
+  guard start < end else { return nil }
+  for i in start..<end where text[i] <= .space || text[i] == 127 { return nil }
+  var hostEnd = start
+  while hostEnd < end, text[hostEnd] != .slash, text[hostEnd] != .question { hostEnd += 1 }
+  guard isAuthority(text.extracting(start..<hostEnd)) else { return nil }
+  var output = OutputBuffer(capacity: end - start + 1)
+  writeHost(text.extracting(start..<hostEnd), ports: .both, to: &output)
+  writePathAndQuery(text.extracting(hostEnd..<end), to: &output)
+  return copy(output.bytes)
+}
+
+private func copy(_ bytes: Span<UInt8>) -> [UInt8] {
+  var copied: [UInt8] = []
+  copied.reserveCapacity(bytes.count)
+  for i in bytes.indices { copied.append(bytes[i]) }
+  return copied
+}
+
+/// Whose default ports are left out.
+enum DefaultPorts {
+  case http, https, both
+
+  func contains(_ port: Span<UInt8>) -> Bool {
+    switch self {
+    case .http: port.equals("80")
+    case .https: port.equals("443")
+    case .both: port.equals("80") || port.equals("443")
+    }
+  }
+}
+
+/// Writes `host[:port]` normalised: lower case, without an empty or default port (RFC 9110 §4.2.3).
+func writeHost(_ authority: Span<UInt8>, ports: DefaultPorts, to output: inout OutputBuffer) {
+  var end = authority.count
+  if let colon = portColon(in: authority) {
+    let port = authority.extracting((colon + 1)..<authority.count)
+    if port.count == 0 || ports.contains(port) { end = colon }
+  }
+  output.reserve(end)
+  for i in 0..<end { output.append(authority[i].lowered) }
+}
+
+/// Writes path and query byte for byte (L6); an empty path is `/` (RFC 9110 §4.2.3).
+func writePathAndQuery(_ target: Span<UInt8>, to output: inout OutputBuffer) {
+  if target.count == 0 || target[0] != .slash { output.append(.slash) }
+  output.append(target)
+}
+
+/// The colon before the port; those within the brackets of an IPv6 address are not it.
+private func portColon(in authority: Span<UInt8>) -> Int? {
+  var i = authority.count
+  while i > 0, authority[i - 1].isDigit { i -= 1 }
+  guard i > 0, authority[i - 1] == .colon else { return nil }
+  return i - 1
+}
+
+/// Whether a text can be the host and port of a URL, RFC 3986 §3.2.2. User information is refused.
+private func isAuthority(_ text: Span<UInt8>) -> Bool {
+  guard text.count > 0 else { return false }
+  var nameEnd = text.count
+  if let colon = portColon(in: text) { nameEnd = colon }
+  guard nameEnd > 0 else { return false }
+  if text[0] == UInt8(ascii: "[") {
+    guard text[nameEnd - 1] == UInt8(ascii: "]") else { return false }
+    for i in 1..<(nameEnd - 1) where text[i].hexValue == nil && text[i] != .colon && text[i] != .dot {
+      return false
+    }
+    return nameEnd > 2
+  }
+  for i in 0..<nameEnd where !isHostByte(text[i]) { return false }
+  return true
+}
+
+/// `reg-name` of RFC 3986 §3.2.2, and `_`, which is in use.
+private func isHostByte(_ byte: UInt8) -> Bool {
+  if byte.isDigit || byte.isUpper || byte.isLower { return true }
+  return byte == .dash || byte == .dot || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "~")
+    || byte == UInt8(ascii: "%")
+}

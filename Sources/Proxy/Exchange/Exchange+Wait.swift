@@ -1,0 +1,155 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// Waiting for a fill, and deciding when its head is there or it has failed.
+extension Exchange {
+  /// Sends the request on alone.
+  func pass(_ reason: PassReason) {
+    switch worker.policy.pass(self) {
+    case .fetch: fetchAlone(reason)
+    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .restart: restart()
+    case .fail: fail()
+    }
+  }
+
+  private func fetchAlone(_ reason: PassReason) {
+    if directives.onlyIfCached {
+      return deliverSynthetic(Synthetic(status: 504, body: "Not in the cache.\n"), .onlyIfCached)
+    }
+    decision = .passed(reason)
+    if stale != nil, reason != .unshareable { stale = nil }
+    writeKey()
+    // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
+    let mayStore = reason == .hitForMiss || reason == .unshareable
+    let fill = worker.store.startPrivate(
+      hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
+      worker: worker.index, mayStore: mayStore)
+    let fetch = Fetch(worker: worker, fill: fill, kind: mayStore ? .alone : .passed)
+    fetch.prepare(from: self, revalidating: nil)
+    ownFetch = fetch
+    wait(for: fill, starting: fetch)
+  }
+
+  func wait(for fill: Fill, starting fetch: Fetch?) {
+    leaveFill()
+    persistRequest()
+    phase = .waiting
+    let local = worker.local(fill)
+    reading = local
+    local.enter(self)
+    if let fetch {
+      local.starter = self
+      worker.begin(fetch)
+      return
+    }
+    worker.counters.add(.requestsCollapsed)
+    if fill.status == .awaitingHead {
+      if fill.isWithoutAlternate { fill.offerAlternate(Fetch.alternateRequest(for: self)) }
+      worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
+    } else {
+      fillProgressed()
+    }
+  }
+
+  /// The fill has news.
+  func fillProgressed() {
+    switch phase {
+    case .waiting: headOrFailure()
+    case .delivering: client?.bodyProgressed(of: self)
+    case .receiving, .deciding, .finished: break
+    }
+  }
+
+  /// Nobody waits for a head for ever: one of the waiters begins another fill (lifecycle L13).
+  override func timedOut() {
+    guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
+    worker.counters.add(.collapseTimeouts)
+    let born = stale?.born ?? 0
+    writeKey()
+    join(replacing: born)
+  }
+
+  private func headOrFailure() {
+    guard let fill = reading?.fill else { return }
+    switch fill.status {
+    case .awaitingHead: return
+    case .failed where fill.head == nil: fetchFailed(fill)
+    case .streaming, .complete, .failed: headArrived(fill)
+    }
+  }
+
+  private func headArrived(_ fill: Fill) {
+    guard let head = fill.head as? ArrivedHead, let reading else { return }
+    worker.loop.setDeadline(self, 0)
+    let isOwn = reading.isStarter(self)
+    let verdict = HeadVerdict(
+      isOwn: isOwn, isShareable: head.isJoinable, variantMatches: isOwn || selects(head),
+      credentialsForbid: traits.contains(.authorization) && !head.allowsAuthorization
+        || traits.hasCredentials && head.isGuessed,
+      isConfirmation: head.confirmed != nil, isServerError: head.status >= 500,
+      hasServableStale: staleIsServable)
+    switch verdict.order {
+    case .deliver: deliver(fill, head)
+    case .deliverConfirmed: deliverConfirmed(head)
+    case .deliverStale: deliverStale()
+    case .lookUpAgain: leaveAndLookUp()
+    case .fetchAlone:
+      leaveFill()
+      pass(.unshareable)
+    case .refuse: deliverError(.fetchFailed(status: 503))
+    }
+  }
+
+  private func leaveAndLookUp() {
+    leaveFill()
+    writeKey()
+    lookUp()
+  }
+
+  private func selects(_ head: ArrivedHead) -> Bool {
+    guard !head.varyNames.isEmpty else { return true }
+    return selectingHash(head.varyNames.span, request: request.head, seed: worker.store.seed) == head.selecting
+  }
+
+  private func deliverConfirmed(_ head: ArrivedHead) {
+    guard let entry = head.confirmed?.duplicate() else { return }
+    let isCurrent = stale.map { $0.urlHash == entry.urlHash } ?? true
+    guard isCurrent, selectsEntry(head) else { return leaveAndLookUp() }
+    leaveFill()
+    stale = nil
+    deliver(consume entry, .revalidated)
+  }
+
+  /// Whether the confirmed entry is this request's variant.
+  private func selectsEntry(_ head: ArrivedHead) -> Bool { selects(head) }
+
+  private func fetchFailed(_ fill: Fill) {
+    worker.loop.setDeadline(self, 0)
+    if staleIsServable { return deliverStale() }
+    deliverError(FetchFailure(rawValue: fill.failureReason) ?? .cancelled)
+  }
+
+  /// A stale entry is in hand that may take the place of an error (lifecycle L16).
+  private var staleIsServable: Bool {
+    guard let freshness = stale?.freshness else { return false }
+    return switch freshness.use(at: worker.loop.cacheSeconds) {
+    case .fresh, .staleWhileRevalidating, .staleIfError: true
+    case .stale: false
+    }
+  }
+
+  private func deliverStale() {
+    guard let entry = stale.take() else { return }
+    leaveFill()
+    deliver(consume entry, .staleError)
+  }
+
+  private func deliverError(_ failure: FetchFailure) {
+    leaveFill()
+    decision = .failed(failure.decisionKind)
+    deliverSynthetic(failure.response, .error)
+  }
+}
