@@ -125,7 +125,9 @@ struct BodyTests {
     }
   }
 
-  @Test func `an early response to a body that then comes whole keeps or ends the connection, cleanly`() throws {
+  @Test func `an early response to a body that then comes whole keeps or ends the connection, cleanly`()
+    throws
+  {
     let origin = try MisbehavingOrigin { exchange in
       try exchange.respond(exchange.request.method == "POST" ? 403 : 200, [:], "answer to \(exchange.target)")
     }

@@ -42,7 +42,8 @@ struct CacheBasicsTests {
     let origin = try origin(["Cache-Control": "max-age=60"])
     try withLarder(before: [origin]) { larder in
       for _ in 0..<2 {
-        let status = try larder.fetch("/secret", fields: ["X-Forwarded-For": "203.0.113.9"]).cacheStatusDetails
+        let status = try larder.fetch("/secret", fields: ["X-Forwarded-For": "203.0.113.9"])
+          .cacheStatusDetails
         #expect(status?.parameters["key"] == nil && status?.parameters["detail"] == nil)
       }
     }
@@ -73,8 +74,10 @@ struct CacheBasicsTests {
     origin.on("/past") { try $0.respond(200, ["Expires": httpDate(-60)], "a") }
     origin.on("/zero") { try $0.respond(200, ["Expires": "0"], "a") }
     origin.on("/max-age-wins") { try $0.respond(200, ["Expires": "0", "Cache-Control": "max-age=60"], "a") }
-    // The origin's clock is an hour slow: only the difference counts, RFC 9111 §4.2.1. Its Age is then an hour.
-    origin.on("/slow-clock") { try $0.respond(200, ["Date": httpDate(-3600), "Expires": httpDate(3600)], "a") }
+    // The origin's clock is an hour slow: only the difference counts, RFC 9111 §4.2.1.
+    origin.on("/slow-clock") {
+      try $0.respond(200, ["Date": httpDate(-3600), "Expires": httpDate(3600)], "a")
+    }
     try withLarder(before: [origin]) { larder in
       for (target, hits) in [
         ("/future", true), ("/past", false), ("/zero", false), ("/max-age-wins", true), ("/slow-clock", true),
@@ -100,7 +103,8 @@ struct CacheBasicsTests {
     }
   }
 
-  @Test func `without freshness nothing is stored, with Last-Modified a tenth of the age is guessed`() throws {
+  @Test func `without freshness nothing is stored, with Last-Modified a tenth of the age is guessed`() throws
+  {
     let origin = try MisbehavingOrigin()
     origin.on("/nothing") { try $0.respond(200, [:], "a") }
     origin.on("/guessed") { try $0.respond(200, ["Last-Modified": httpDate(-100_000)], "a") }
@@ -166,12 +170,14 @@ struct CacheBasicsTests {
       #expect(try larder.fetch("/").fields["X-Once"] == "1")
       let second = try larder.fetch("/")
       #expect(second.fields["X-Once"] == nil && second.fields["X-Mine"] == nil)
-      // Not keeping the response at all is allowed too (RFC 9111 §5.2.2.4): then it is fresh from the origin.
+      // Not keeping the response at all is allowed too (RFC 9111 §5.2.2.4).
       if second.cacheStatus == "HIT" { #expect(second.fields["X-All"] == "3") }
     }
   }
 
-  @Test func `a request that says no-cache is answered by the origin, and what comes replaces the old`() throws {
+  @Test func `a request that says no-cache is answered by the origin, and what comes replaces the old`()
+    throws
+  {
     let origin = try origin(["Cache-Control": "max-age=60"])
     try withLarder(before: [origin]) { larder in
       _ = try larder.fetch("/")

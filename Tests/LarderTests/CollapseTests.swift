@@ -3,7 +3,9 @@ import TestSupport
 
 @Suite("Joining a fill, L9 to L11 and L13")
 struct CollapseTests {
-  @Test func `L9 a hundred waiters over four codings make exactly four fetches, three of them at once`() throws {
+  @Test func `L9 a hundred waiters over four codings make exactly four fetches, three of them at once`()
+    throws
+  {
     let first = Gate("the first head")
     let rest = Gate("the other heads")
     let origin = try MisbehavingOrigin { exchange in
@@ -148,12 +150,13 @@ struct CollapseTests {
     }
   }
 
-  @Test(arguments: [
-    ["If-None-Match": "\"v1\""], ["If-Modified-Since": "Mon, 05 Jan 2026 10:00:00 GMT"],
-    ["Range": "bytes=0-1"], ["Range": "bytes=0-1", "If-Range": "\"v1\""], ["TE": "trailers"],
-    ["Cache-Control": "max-age=0"], ["Cache-Control": "no-cache"], ["Pragma": "no-cache"],
-    ["Expect": "100-continue"], ["Cache-Control": "min-fresh=5, max-stale=5"],
-  ] as [Fields])
+  @Test(
+    arguments: [
+      ["If-None-Match": "\"v1\""], ["If-Modified-Since": "Mon, 05 Jan 2026 10:00:00 GMT"],
+      ["Range": "bytes=0-1"], ["Range": "bytes=0-1", "If-Range": "\"v1\""], ["TE": "trailers"],
+      ["Cache-Control": "max-age=0"], ["Cache-Control": "no-cache"], ["Pragma": "no-cache"],
+      ["Expect": "100-continue"], ["Cache-Control": "min-fresh=5, max-stale=5"],
+    ] as [Fields])
   func `L10 a cold key's first request leaves the whole 200 for the next`(_ fields: Fields) throws {
     let origin = try MisbehavingOrigin { exchange in
       // An origin that would answer the client's condition or range if it saw it.
@@ -162,7 +165,8 @@ struct CollapseTests {
         return try exchange.respond(304, ["Cache-Control": "max-age=600", "ETag": "\"v1\""])
       }
       if asked["Range"] != nil {
-        return try exchange.respond(206, ["Cache-Control": "max-age=600", "Content-Range": "bytes 0-1/4"], "pa")
+        return try exchange.respond(
+          206, ["Cache-Control": "max-age=600", "Content-Range": "bytes 0-1/4"], "pa")
       }
       try exchange.respond(200, ["Cache-Control": "max-age=600", "ETag": "\"v1\""], "page")
     }
@@ -190,9 +194,10 @@ struct CollapseTests {
     }
   }
 
-  @Test(arguments: [
-    ["If-Match": "\"v9\""], ["If-Unmodified-Since": "Mon, 05 Jan 2026 10:00:00 GMT"],
-  ] as [Fields])
+  @Test(
+    arguments: [
+      ["If-Match": "\"v9\""], ["If-Unmodified-Since": "Mon, 05 Jan 2026 10:00:00 GMT"],
+    ] as [Fields])
   func `L10 If-Match and If-Unmodified-Since go to the origin, also past an entry`(_ fields: Fields) throws {
     let origin = try MisbehavingOrigin { exchange in
       let asked = exchange.request.fields

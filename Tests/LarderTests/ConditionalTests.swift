@@ -15,19 +15,20 @@ struct ConditionalTests {
     }
   }
 
-  @Test(arguments: [
-    (["If-None-Match": "\"v1\""], 304), (["If-None-Match": "W/\"v1\""], 304),  // weak comparison, §13.1.2
-    (["If-None-Match": "\"v2\""], 200), (["If-None-Match": "\"v0\", \"v1\""], 304),
-    (["If-None-Match": "\"v0\"", "If-None-Match": "\"v1\""], 304),  // several lines are one list
-    (["If-None-Match": "*"], 304), (["If-None-Match": "v1"], 200),  // without quotes it is no entity tag
-    (["If-Modified-Since": Self.modified], 304), (["If-Modified-Since": Self.earlier], 200),
-    (["If-Modified-Since": "Monday, 05-Jan-26 10:00:00 GMT"], 304),  // RFC 850's form
-    (["If-Modified-Since": "Mon Jan  5 10:00:00 2026"], 304),  // asctime's form
-    (["If-Modified-Since": "yesterday"], 200),
-    // If-None-Match decides alone, §13.2.2
-    (["If-None-Match": "\"v2\"", "If-Modified-Since": Self.modified], 200),
-    (["If-None-Match": "\"v1\"", "If-Modified-Since": Self.earlier], 304),
-  ] as [(Fields, Int)])
+  @Test(
+    arguments: [
+      (["If-None-Match": "\"v1\""], 304), (["If-None-Match": "W/\"v1\""], 304),  // weak comparison, §13.1.2
+      (["If-None-Match": "\"v2\""], 200), (["If-None-Match": "\"v0\", \"v1\""], 304),
+      (["If-None-Match": "\"v0\"", "If-None-Match": "\"v1\""], 304),  // several lines are one list
+      (["If-None-Match": "*"], 304), (["If-None-Match": "v1"], 200),  // without quotes it is no entity tag
+      (["If-Modified-Since": Self.modified], 304), (["If-Modified-Since": Self.earlier], 200),
+      (["If-Modified-Since": "Monday, 05-Jan-26 10:00:00 GMT"], 304),  // RFC 850's form
+      (["If-Modified-Since": "Mon Jan  5 10:00:00 2026"], 304),  // asctime's form
+      (["If-Modified-Since": "yesterday"], 200),
+      // If-None-Match decides alone, §13.2.2
+      (["If-None-Match": "\"v2\"", "If-Modified-Since": Self.modified], 200),
+      (["If-None-Match": "\"v1\"", "If-Modified-Since": Self.earlier], 304),
+    ] as [(Fields, Int)])
   func `a client's condition is answered from the cache`(_ fields: Fields, _ status: Int) throws {
     let origin = try origin()
     try withLarder(before: [origin]) { larder in
@@ -121,7 +122,8 @@ struct ConditionalTests {
     }
   }
 
-  @Test func `a stale entry is asked about with its validators, and a 304 refreshes the stored head`() throws {
+  @Test func `a stale entry is asked about with its validators, and a 304 refreshes the stored head`() throws
+  {
     let origin = try MisbehavingOrigin { exchange in
       guard exchange.visit > 0 else {
         return try exchange.respond(

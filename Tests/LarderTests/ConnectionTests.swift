@@ -59,7 +59,8 @@ struct ConnectionTests {
 
   @Test func `pipelined requests split at every byte`() throws {
     let origin = try origin()
-    let text = "GET /a HTTP/1.1\r\nHost: a.test\r\n\r\nPOST /b HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nxy"
+    let text =
+      "GET /a HTTP/1.1\r\nHost: a.test\r\n\r\nPOST /b HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nxy"
     let bytes = Array(text.utf8)
     try withLarder(before: [origin]) { larder in
       let client = try larder.client()
@@ -157,7 +158,8 @@ struct ConnectionTests {
   @Test func `clients that reset in the middle of a response harm nobody`() throws {
     let body = pattern(2 << 20)
     let origin = try MisbehavingOrigin { exchange in
-      try exchange.respond(200, ["Cache-Control": exchange.target == "/kept" ? "max-age=600" : "no-store"], body)
+      try exchange.respond(
+        200, ["Cache-Control": exchange.target == "/kept" ? "max-age=600" : "no-store"], body)
     }
     try withLarder(before: [origin]) { larder in
       _ = try larder.fetch("/kept")
@@ -272,7 +274,8 @@ struct ConnectionTests {
   @Test func `a listener on a Unix socket serves as the others do`() throws {
     let origin = try origin()
     let path = "/tmp/larder-test-\(origin.port).sock"
-    try withLarder(["--listen", "unix:\(path)", "--listen", "127.0.0.1:0"], before: [origin]) { larder throws in
+    try withLarder(["--listen", "unix:\(path)", "--listen", "127.0.0.1:0"], before: [origin]) {
+      larder throws in
       #expect(try RawClient(path: path).fetch("/").text == "page /")
       #expect(try larder.fetch("/").cacheStatus == "HIT")
     }

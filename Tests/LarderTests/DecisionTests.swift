@@ -70,7 +70,9 @@ struct DecisionTests {
     }
   }
 
-  @Test func `L18 our own error replies carry their cause, and Cache-Status says that nothing was stored`() throws {
+  @Test func `L18 our own error replies carry their cause, and Cache-Status says that nothing was stored`()
+    throws
+  {
     try withLarder(backends: ["127.0.0.1:\(try refusingPort())"]) { larder in
       let refused = try larder.fetch("/")
       #expect(refused.status == 503 || refused.status == 502)
@@ -82,7 +84,9 @@ struct DecisionTests {
 
   @Test func `L18 a Cache-Status from the origin is kept before ours`() throws {
     let origin = try MisbehavingOrigin { exchange in
-      let fields: Fields = ["Cache-Control": "max-age=600", "Cache-Status": "Inner; hit; ttl=7", "X-Cache-Status": "X"]
+      let fields: Fields = [
+        "Cache-Control": "max-age=600", "Cache-Status": "Inner; hit; ttl=7", "X-Cache-Status": "X",
+      ]
       try exchange.respond(200, fields, "page")
     }
     try withLarder(before: [origin]) { larder in
@@ -109,7 +113,7 @@ struct DecisionTests {
         #expect(try larder.fetch("/page").cacheStatus == "MISS", "\(method)")
       }
       _ = try larder.fetch("/refused")
-      _ = try larder.fetch("/refused", method: "POST", body: [1])  // RFC 9111 §4.4: only a non-error response
+      _ = try larder.fetch("/refused", method: "POST", body: [1])  // an error, RFC 9111 §4.4
       #expect(try larder.fetch("/refused").cacheStatus == "HIT")
       _ = try larder.fetch("/page", method: "OPTIONS")
       #expect(try larder.fetch("/page").cacheStatus == "HIT")

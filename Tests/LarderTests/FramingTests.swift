@@ -50,7 +50,8 @@ struct FramingTests {
     Refusal("GET a.test:80 HTTP/1.1\r\n\(host)\r\n", 400, because: "the authority form is for CONNECT"),
     Refusal("GET http:///x HTTP/1.1\r\n\(host)\r\n", 400, because: "an absolute form without authority"),
     Refusal("GET ftp://a.test/ HTTP/1.1\r\n\(host)\r\n", 400, because: "another scheme"),
-    Refusal("GET http://u@a.test/ HTTP/1.1\r\n\(host)\r\n", 400, because: "user information, RFC 9110 §4.2.4"),
+    Refusal(
+      "GET http://u@a.test/ HTTP/1.1\r\n\(host)\r\n", 400, because: "user information, RFC 9110 §4.2.4"),
     Refusal("GET /\u{1} HTTP/1.1\r\n\(host)\r\n", 400, because: "a control byte in the target"),
     Refusal("GET /\u{7f} HTTP/1.1\r\n\(host)\r\n", 400, because: "DEL in the target"),
     Refusal("GET / HTTP/1.1\n\(host)\r\n", 400, because: "a bare LF behind the request line"),
@@ -89,11 +90,12 @@ struct FramingTests {
     Refusal(post("Content-Length: 99999999999999999999\r\n"), 400, 413, because: "past 64 bits"),
     Refusal(post("Content-Length: 18446744073709551621\r\n", "hello"), 400, 413, because: "5 after overflow"),
     Refusal(
-      post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400, because: "both framings"),
+      post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400, because: "both"),
     Refusal(
       post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400, because: "both, turned"),
     Refusal(post("Transfer-Encoding: gzip\r\n"), 400, 501, because: "chunked is not last"),
-    Refusal(post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501, because: "an unknown coding, L33"),
+    Refusal(
+      post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501, because: "an unknown coding, L33"),
     Refusal(post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, 501, because: "nearly chunked"),
     Refusal(post("Transfer-Encoding: chunked, gzip\r\n"), 400, 501, because: "chunked is not last"),
     Refusal(post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400, because: "chunked twice"),
@@ -130,7 +132,8 @@ struct FramingTests {
       chunks("1;a=" + String(repeating: "b", count: 20_000) + "\r\nx\r\n0\r\n\r\n"), 400, 413, 431,
       because: "extensions are bounded"),
     Refusal(
-      chunks(String(repeating: "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n", count: 400) + "0\r\n\r\n"), 400, 413, 431,
+      chunks(String(repeating: "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n", count: 400) + "0\r\n\r\n"), 400,
+      413, 431,
       because: "extensions are bounded over all chunks"),
     Refusal(chunks("0\r\nX : y\r\n\r\n"), 400, because: "a trailer with a space before the colon"),
     Refusal(chunks("0\r\nX: y\n\r\n"), 400, because: "a trailer that ends in a bare LF"),
@@ -141,9 +144,10 @@ struct FramingTests {
 
   static let sizes: [Refusal] = [
     Refusal(
-      "GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\n\(host)\r\n", 414, because: "a long target"),
+      "GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\n\(host)\r\n", 414,
+      because: "a long target"),
     Refusal(
-      "GET /" + String(repeating: "a", count: 70_000), 414, because: "a long target, without an end in sight"),
+      "GET /" + String(repeating: "a", count: 70_000), 414, because: "a long target without an end"),
     Refusal(get("X: " + String(repeating: "a", count: 70_000) + "\r\n"), 431, because: "a long field"),
     Refusal(get("X: " + String(repeating: "a", count: 70_000)), 431, because: "a long field without an end"),
     Refusal(
@@ -179,7 +183,9 @@ struct FramingTests {
 
   @Test func `bad request lines are refused and the connection closed`() throws { try check(Self.lines) }
   @Test func `bad fields are refused and the connection closed`() throws { try check(Self.fields) }
-  @Test func `bad lengths and codings are refused and the connection closed`() throws { try check(Self.lengths) }
+  @Test func `bad lengths and codings are refused and the connection closed`() throws {
+    try check(Self.lengths)
+  }
   @Test func `bad chunks are refused and the connection closed`() throws {
     try check(Self.bodies, chunksMayArrive: true)
   }

@@ -88,7 +88,9 @@ struct InterimTests {
     }
   }
 
-  @Test func `L28 an early final status to Expect ends or drains, and the next request is not mistaken`() throws {
+  @Test func `L28 an early final status to Expect ends or drains, and the next request is not mistaken`()
+    throws
+  {
     let origin = try MisbehavingOrigin { exchange in
       if exchange.request.method != "POST" { return try exchange.respond(200, [:], "next") }
       try exchange.respond(413, ["Connection": "close"], "too large")

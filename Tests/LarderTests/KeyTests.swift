@@ -43,7 +43,9 @@ struct KeyTests {
     }
   }
 
-  @Test func `L6 the absolute form is the same page, its authority beats Host, an empty path is a slash`() throws {
+  @Test func `L6 the absolute form is the same page, its authority beats Host, an empty path is a slash`()
+    throws
+  {
     let origin = try origin()
     try withLarder(before: [origin]) { larder in
       #expect(try larder.fetch("/", host: "site.test").cacheStatus == "MISS")
@@ -78,7 +80,8 @@ struct KeyTests {
 
   @Test func `L7 a purge by URL finds every variant and every key built from it`() throws {
     let origin = try MisbehavingOrigin { exchange in
-      try exchange.respond(200, ["Cache-Control": "max-age=600", "Vary": "Accept-Language"], "\(exchange.visit)")
+      try exchange.respond(
+        200, ["Cache-Control": "max-age=600", "Vary": "Accept-Language"], "\(exchange.visit)")
     }
     try withLarder(["--key", "$host$request_uri$http_x_tenant"], before: [origin]) { larder throws in
       let requests: [Fields] = [

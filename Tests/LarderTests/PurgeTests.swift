@@ -49,7 +49,9 @@ struct PurgeTests {
   @Test func `--purge-from takes a network, and an address outside it is refused`() throws {
     let origin = try versioned()
     try withLarder(["--purge-from", "127.0.0.8/30"], before: [origin]) { larder in
-      for (source, status) in [("127.0.0.8", 200), ("127.0.0.11", 200), ("127.0.0.12", 403), ("127.0.0.7", 403)] {
+      for (source, status) in [
+        ("127.0.0.8", 200), ("127.0.0.11", 200), ("127.0.0.12", 403), ("127.0.0.7", 403),
+      ] {
         let client = try RawClient(port: larder.port, from: source)
         #expect(try client.fetch("/", method: "PURGE").status == status, "\(source)")
       }
@@ -76,7 +78,9 @@ struct PurgeTests {
     }
   }
 
-  @Test func `L20 a purge in the middle of the body - readers finish, nobody joins, nothing is stored`() throws {
+  @Test func `L20 a purge in the middle of the body - readers finish, nobody joins, nothing is stored`()
+    throws
+  {
     let rest = Gate("the rest")
     let body = pattern(100_000)
     let origin = try MisbehavingOrigin { [control] exchange in
@@ -236,17 +240,20 @@ struct PurgeTests {
     try withLarder(before: [origin]) { larder in
       for target in ["/a", "/b", "/c?x=1"] { _ = try larder.fetch(target) }
       let json: Fields = ["Content-Type": "application/json"]
-      let one = try larder.admin("/purge", method: "POST", fields: json, body: #"{"url": "http://A.test:80/a"}"#)
+      let one = try larder.admin(
+        "/purge", method: "POST", fields: json, body: #"{"url": "http://A.test:80/a"}"#)
       #expect(one.status == 200 && one.purged == 1)
       let many = try larder.admin(
-        "/purge", method: "POST", fields: json, body: #"{"urls": ["http://a.test/b", "https://a.test/c?x=1"]}"#)
+        "/purge", method: "POST", fields: json,
+        body: #"{"urls": ["http://a.test/b", "https://a.test/c?x=1"]}"#)
       #expect(many.status == 200 && many.purged == 2)
       for target in ["/a", "/b", "/c?x=1"] { #expect(try larder.fetch(target).cacheStatus == "MISS") }
     }
   }
 
   @Test(arguments: [
-    "", "{", "[]", "{}", #"{"url": 7}"#, #"{"url": "/only/a/path"}"#, #"{"url": "http://"}"#, #"{"urls": []}"#,
+    "", "{", "[]", "{}", #"{"url": 7}"#, #"{"url": "/only/a/path"}"#, #"{"url": "http://"}"#,
+    #"{"urls": []}"#,
     #"{"url": "ftp://a.test/"}"#, #"{"url": "http://a.test/ b"}"#, "{\"url\": \"http://a.test/\u{1}\"}",
   ])
   func `POST purge refuses what it cannot read`(_ body: String) throws {

@@ -4,16 +4,19 @@ import TestSupport
 @Suite("Hit-for-miss and stale responses, L14 to L16")
 struct StaleTests {
   /// The first visit's page with these fields; later visits run `later`.
-  private func origin(_ control: String, later: @escaping MisbehavingOrigin.Script) throws -> MisbehavingOrigin {
+  private func origin(_ control: String, later: @escaping MisbehavingOrigin.Script) throws
+    -> MisbehavingOrigin
+  {
     try MisbehavingOrigin { exchange in
       if exchange.visit > 0 { return try later(exchange) }
       try exchange.respond(200, ["Cache-Control": control], "old")
     }
   }
 
-  @Test(arguments: [
-    ["Cache-Control": "private"], ["Cache-Control": "no-store"], ["Set-Cookie": "a=b"], ["Vary": "*"],
-  ] as [Fields])
+  @Test(
+    arguments: [
+      ["Cache-Control": "private"], ["Cache-Control": "no-store"], ["Set-Cookie": "a=b"], ["Vary": "*"],
+    ] as [Fields])
   func `L14 after an unshareable answer each request goes on its own, until one may be stored`(
     _ fields: Fields
   ) throws {
@@ -91,7 +94,9 @@ struct StaleTests {
     }
   }
 
-  @Test(arguments: [([String](), "max-age=1, stale-while-revalidate=600"), (["--grace", "600s"], "max-age=1")])
+  @Test(arguments: [
+    ([String](), "max-age=1, stale-while-revalidate=600"), (["--grace", "600s"], "max-age=1"),
+  ])
   func `L16 stale-while-revalidate and --grace serve at once and refresh behind`(
     _ flags: [String], _ control: String
   ) throws {
@@ -124,17 +129,18 @@ struct StaleTests {
   }
 
   /// What a failed refresh gives, by what the stored response and the flags say.
-  @Test(arguments: [
-    ("max-age=1", [], true),  // --stale-on-error, 10 minutes by default
-    ("max-age=1", ["--stale-on-error", "0s"], false),
-    ("max-age=1, stale-if-error=600", ["--stale-on-error", "0s"], true),
-    ("max-age=1, must-revalidate", [], false), ("max-age=1, proxy-revalidate", [], false),
-    ("max-age=1, must-revalidate, stale-if-error=600", [], false),
-    ("s-maxage=1", [], false),  // means proxy-revalidate, RFC 9111 §5.2.2.10
-    ("s-maxage=1, stale-if-error=600", [], true),
-    ("s-maxage=1, stale-if-error=600", ["--strict"], false),
-    ("no-cache", [], false), ("max-age=1, must-revalidate", ["--grace", "600s"], false),
-  ] as [(String, [String], Bool)])
+  @Test(
+    arguments: [
+      ("max-age=1", [], true),  // --stale-on-error, 10 minutes by default
+      ("max-age=1", ["--stale-on-error", "0s"], false),
+      ("max-age=1, stale-if-error=600", ["--stale-on-error", "0s"], true),
+      ("max-age=1, must-revalidate", [], false), ("max-age=1, proxy-revalidate", [], false),
+      ("max-age=1, must-revalidate, stale-if-error=600", [], false),
+      ("s-maxage=1", [], false),  // means proxy-revalidate, RFC 9111 §5.2.2.10
+      ("s-maxage=1, stale-if-error=600", [], true),
+      ("s-maxage=1, stale-if-error=600", ["--strict"], false),
+      ("no-cache", [], false), ("max-age=1, must-revalidate", ["--grace", "600s"], false),
+    ] as [(String, [String], Bool)])
   func `L16 stale after a failed attempt, only where nothing forbids it`(
     _ control: String, _ flags: [String], _ isAllowed: Bool
   ) throws {

@@ -38,10 +38,13 @@ struct TrustTests {
     }
   }
 
-  @Test(arguments: [
-    ["X-Forwarded-For": "203.0.113.7"], ["Forwarded": "for=203.0.113.7"], ["Via": "1.1 terminator"],
-  ] as [Fields])
-  func `L24 a request that came through somebody never counts as loopback for a purge`(_ fields: Fields) throws {
+  @Test(
+    arguments: [
+      ["X-Forwarded-For": "203.0.113.7"], ["Forwarded": "for=203.0.113.7"], ["Via": "1.1 terminator"],
+    ] as [Fields])
+  func `L24 a request that came through somebody never counts as loopback for a purge`(_ fields: Fields)
+    throws
+  {
     let origin = try origin()
     try withLarder(before: [origin]) { larder throws in
       #expect(try larder.fetch("/", method: "PURGE", fields: fields).status == 403)
@@ -53,8 +56,10 @@ struct TrustTests {
     let origin = try origin()
     let flags = ["--trusted-proxy", "127.0.0.1/32", "--purge-from", "203.0.113.0/24"]
     try withLarder(flags, before: [origin]) { larder throws in
-      #expect(try larder.fetch("/", method: "PURGE", fields: ["X-Forwarded-For": "203.0.113.7"]).status == 200)
-      #expect(try larder.fetch("/", method: "PURGE", fields: ["X-Forwarded-For": "198.51.100.1"]).status == 403)
+      #expect(
+        try larder.fetch("/", method: "PURGE", fields: ["X-Forwarded-For": "203.0.113.7"]).status == 200)
+      #expect(
+        try larder.fetch("/", method: "PURGE", fields: ["X-Forwarded-For": "198.51.100.1"]).status == 403)
       // Only the nearest address that no trusted proxy vouches for counts; what is left of it is hearsay.
       let hearsay: Fields = ["X-Forwarded-For": "203.0.113.7, 198.51.100.1"]
       #expect(try larder.fetch("/", method: "PURGE", fields: hearsay).status == 403)
@@ -117,8 +122,11 @@ struct TrustTests {
     }
   }
 
-  @Test(arguments: [([], "a.test"), (["--host-header", "origin.test"], "origin.test"),
-    (["--host-header", "preserve"], "a.test"), (["--host-header", "backend"], nil)] as [([String], String?)])
+  @Test(
+    arguments: [
+      ([], "a.test"), (["--host-header", "origin.test"], "origin.test"),
+      (["--host-header", "preserve"], "a.test"), (["--host-header", "backend"], nil),
+    ] as [([String], String?)])
   func `L25 Host is kept unless a flag says otherwise`(_ flags: [String], _ host: String?) throws {
     let origin = try origin()
     try withLarder(flags, before: [origin]) { larder in

@@ -98,7 +98,8 @@ struct UpstreamTests {
     }
   }
 
-  @Test func `an idle connection that the server closes costs no request, whatever its method is safe to repeat`()
+  @Test
+  func `an idle connection that the server closes costs no request, whatever its method is safe to repeat`()
     throws
   {
     let origin = try MisbehavingOrigin { exchange in
@@ -116,7 +117,9 @@ struct UpstreamTests {
 
   @Test func `a POST is never sent twice once it may have been seen`() throws {
     let origin = try MisbehavingOrigin { exchange in
-      if exchange.target == "/warm" { return try exchange.respond(200, ["Cache-Control": "no-store"], "warm") }
+      if exchange.target == "/warm" {
+        return try exchange.respond(200, ["Cache-Control": "no-store"], "warm")
+      }
       try exchange.readBody()
       exchange.reset()
     }

@@ -113,7 +113,8 @@ struct VaryTests {
   }
 
   @Test(arguments: [["Cookie": "session=1"], ["Authorization": "Bearer one"]] as [Fields])
-  func `L17 who shows a cookie or a token neither gets nor leaves what was guessed`(_ identity: Fields) throws {
+  func `L17 who shows a cookie or a token neither gets nor leaves what was guessed`(_ identity: Fields) throws
+  {
     let origin = try MisbehavingOrigin { exchange in
       try exchange.respond(200, ["Last-Modified": httpDate(-100_000)], "visit \(exchange.visit)")
     }

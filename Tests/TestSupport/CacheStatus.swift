@@ -40,7 +40,7 @@ extension Response {
 extension Larder {
   /// Returns when both workers have handled everything that clients had sent before this call.
   ///
-  /// The kernel reports readiness in order, so a later request's answer shows that the earlier ones were read.
+  /// The kernel reports readiness in order, so a later request's answer shows that earlier ones were read.
   /// A request without Host is answered by the proxy alone. Many connections, because the kernel spreads them
   /// over the workers as it likes: that 24 in a row miss one of two workers happens once in 8 million times.
   public func settle() throws {

@@ -90,7 +90,7 @@ public final class LarderProcess: Sendable {
 
   private static func pipe() throws -> (CInt, CInt) {
     var ends: [CInt] = [0, 0]
-    // A process that another test starts at this moment must not inherit them: an end held open hides the close.
+    // A process that another test starts now must not inherit them: an end held open hides the close.
     try check("socketpair", socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends))
     return (ends[0], ends[1])
   }
@@ -157,9 +157,12 @@ public final class Larder: Sendable {
       line.contains("admin") ? nil : Self.port(in: line)
     }
     let isAdminOff = flags.firstIndex(of: "--admin").map { flags[$0 + 1] == "off" } ?? false
-    adminPort = isAdminOff ? 0 : try process.awaitLine("the admin address") { line in
-      line.contains("admin") ? Self.port(in: line) : nil
-    }
+    adminPort =
+      isAdminOff
+      ? 0
+      : try process.awaitLine("the admin address") { line in
+        line.contains("admin") ? Self.port(in: line) : nil
+      }
   }
 
   /// The port of the first `127.0.0.1:PORT` in a line.
@@ -175,7 +178,8 @@ public final class Larder: Sendable {
 
   /// One request on a connection of its own.
   public func fetch(
-    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:], body: [UInt8]? = nil
+    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:],
+    body: [UInt8]? = nil
   ) throws -> Response {
     let client = try client()
     defer { client.close() }
@@ -228,7 +232,9 @@ public func withLarder<R>(
 }
 
 @discardableResult
-public func withLarder<R>(_ flags: [String] = [], backends: [String], _ body: (Larder) throws -> R) throws -> R {
+public func withLarder<R>(_ flags: [String] = [], backends: [String], _ body: (Larder) throws -> R) throws
+  -> R
+{
   let larder = try Larder(backends: backends, flags: flags)
   let result: R
   do {
@@ -237,11 +243,13 @@ public func withLarder<R>(_ flags: [String] = [], backends: [String], _ body: (L
     let ended = larder.process.exitNow
     larder.process.killAll()
     let state = ended.map { "it had ended: \($0)" } ?? "it was running"
-    throw SupportError.processFailed("\(error); \(state); it said:\n\(larder.process.standardError.suffix(4000))")
+    throw SupportError.processFailed(
+      "\(error); \(state); it said:\n\(larder.process.standardError.suffix(4000))")
   }
   let exit = try larder.process.stop()
   guard exit == LarderProcess.Exit(status: 0, signal: nil) else {
-    throw SupportError.processFailed("ended with \(exit); it said:\n\(larder.process.standardError.suffix(4000))")
+    throw SupportError.processFailed(
+      "ended with \(exit); it said:\n\(larder.process.standardError.suffix(4000))")
   }
   return result
 }

@@ -49,7 +49,7 @@ public struct Response: Sendable, CustomStringConvertible {
   public var age: Int? { fields["Age"].flatMap { Int($0) } }
 
   public var description: String {
-    "HTTP/\(version) \(status) \(reason)\n\(fields.text)(\(framing), \(body.count) bytes, cut: \(cut ?? "no"))"
+    "HTTP/\(version) \(status) \(reason)\n\(fields.text)(\(framing), \(body.count) bytes, \(cut ?? "whole"))"
   }
 }
 
@@ -109,7 +109,8 @@ final class MessageReader {
       if let feed = buffer[scanned...].firstIndex(of: 10) {
         let bytes = take(feed - start + 1)
         guard bytes.count >= 2, bytes[bytes.count - 2] == 13, !bytes.dropLast(2).contains(13) else {
-          throw SupportError.malformed("\(what): line without CRLF: \(String(decoding: bytes, as: UTF8.self))")
+          throw SupportError.malformed(
+            "\(what): line without CRLF: \(String(decoding: bytes, as: UTF8.self))")
         }
         return String(decoding: bytes.dropLast(2), as: UTF8.self)
       }
@@ -196,6 +197,7 @@ public func httpDate(_ seconds: Int = 0) -> String {
   let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
   let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
   func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
-  let day = "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900)"
+  let day =
+    "\(days[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900)"
   return "\(day) \(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
 }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// An origin that does what its script says, on blocking sockets with a thread per connection.
 ///
-/// Records every request, and counts connections. The script is called when a request's head is complete; what it
-/// leaves of the body is read after it returns, and then the connection takes its next request.
+/// Records every request, and counts connections. The script is called when a request's head is complete; what
+/// it leaves of the body is read after it returns, and then the connection takes its next request.
 public final class MisbehavingOrigin: Sendable {
   public typealias Script = @Sendable (OriginExchange) throws -> Void
 
@@ -37,7 +37,9 @@ public final class MisbehavingOrigin: Sendable {
   public var address: String { "127.0.0.1:\(port)" }
 
   /// Sets what happens to requests for `target` (with its query).
-  public func on(_ target: String, _ script: @escaping Script) { state.update { $0.scripts[target] = script } }
+  public func on(_ target: String, _ script: @escaping Script) {
+    state.update { $0.scripts[target] = script }
+  }
 
   /// Everything that arrived, in order of their heads' ends.
   public var requests: [OriginRequest] { state.read { $0.requests } }

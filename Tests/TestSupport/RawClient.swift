@@ -27,7 +27,8 @@ public final class RawClient: @unchecked Sendable {
   }
 
   public func sendRequest(
-    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:], body: [UInt8]? = nil
+    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:],
+    body: [UInt8]? = nil
   ) throws {
     let length = body.map { "Content-Length: \($0.count)\r\n" } ?? ""
     let head = "\(method) \(target) HTTP/1.1\r\nHost: \(host)\r\n\(fields.text)\(length)\r\n"
@@ -36,7 +37,8 @@ public final class RawClient: @unchecked Sendable {
 
   /// Sends one request and reads its response.
   public func fetch(
-    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:], body: [UInt8]? = nil
+    _ target: String, method: String = "GET", host: String = "a.test", fields: Fields = [:],
+    body: [UInt8]? = nil
   ) throws -> Response {
     try sendRequest(target, method: method, host: host, fields: fields, body: body)
     return try readResponse(to: method)

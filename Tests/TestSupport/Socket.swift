@@ -46,7 +46,9 @@ public final class Socket: Sendable {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    try withSocketAddress(&address) { _ = try check("connect to \(path)", Glibc.connect(socket.descriptor, $0, $1)) }
+    try withSocketAddress(&address) {
+      _ = try check("connect to \(path)", Glibc.connect(socket.descriptor, $0, $1))
+    }
     return socket
   }
 

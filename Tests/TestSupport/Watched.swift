@@ -75,7 +75,8 @@ public enum SupportError: Error, CustomStringConvertible {
 }
 
 /// Runs `body` on `count` threads at once and returns the results in order; rethrows the first error.
-public func inParallel<R: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) throws -> R) throws -> [R] {
+public func inParallel<R: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) throws -> R) throws -> [R]
+{
   let results = Watched([Int: Result<R, any Error>]())
   for index in 0..<count {
     startThread { results.updateOne(index, Result { try body(index) }) }
