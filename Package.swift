@@ -29,7 +29,7 @@ let package = Package(
     module("IO", ["CLinux", "Bytes"]),
     module("HTTP", ["Bytes"]),
     module("Caching", ["Bytes", "HTTP"]),
-    module("Storage", ["CLinux", "Bytes"]),
+    module("Storage", ["CLinux", "Bytes", "Caching"]),
     module("Upstream", ["CLinux", "Bytes", "IO"]),
     module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
@@ -43,11 +43,13 @@ let package = Package(
     tests("IOTests", ["Bytes", "IO"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
-    tests("StorageTests", ["Storage"]),
+    tests("StorageTests", ["Storage", "Bytes", "Caching"]),
     tests("UpstreamTests", ["IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
+    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     tests("LarderTests", ["larder", "TestSupport"]),
+    tests("StyleTests", []),
   ],
   swiftLanguageModes: [.v6]
 )

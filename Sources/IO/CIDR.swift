@@ -1,8 +1,8 @@
 /// A set of addresses that begin with the same bits: `10.0.0.0/8`, `fd00::/8` (RFC 4632 §3.1, RFC 4291 §2.3).
 ///
-/// IPv4 and IPv6 are kept apart: `::/0` contains no IPv4 address, not even one that a socket for both families
-/// reported as `::ffff:10.0.0.1`, since such an address is the IPv4 one. Networks are written in the same way:
-/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
+/// IPv4 and IPv6 are kept apart: `::/0` contains no IPv4 address, not even one that a socket for both
+/// families reported as `::ffff:10.0.0.1`, since such an address is the IPv4 one. Networks are read in the
+/// same way: `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
 public struct CIDR: Sendable, Equatable {
   /// The lowest address of the network; its port means nothing.
   private let network: SocketAddress
@@ -11,8 +11,8 @@ public struct CIDR: Sendable, Equatable {
 
   /// Reads `ADDRESS/PREFIX`, or `ADDRESS` for it alone.
   ///
-  /// - Throws: `.strayBits` for `10.1.2.3/8`: the one who wrote it meant either more bits or fewer, and access
-  ///   is at stake.
+  /// - Throws: `.strayBits` for `10.1.2.3/8`: the one who wrote it meant either more bits or fewer, and
+  ///   access is at stake.
   public init(parsing text: String) throws(CIDRError) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = SocketAddress(numeric: String(parts[0]), port: 0) else { throw .badAddress }

@@ -53,7 +53,7 @@ public struct PurgeArguments: Sendable, Equatable {
   /// As given: `http://example.com/path?query`, or the same without a scheme.
   public var url = ""
   /// The admin listener of a running Larder.
-  public var destination = BackendAddress(host: "127.0.0.1", port: 8081)
+  public var destination = BackendAddress(fixed: SocketAddress(ipv4: 0x7f00_0001, port: 8081))
   public var adminToken: String?
 
   public init() {}

@@ -27,8 +27,8 @@ extension Configuration {
     where !isAnyPort(address) && listen[..<index].contains(address) {
       throw .badValue(flag: "--listen", value: "\(address)", expected: "each address once")
     }
-    if let admin, !isAnyPort(admin), listen.contains(admin) {
-      throw .badValue(flag: "--admin", value: "\(admin)", expected: "an address that is not one of --listen")
+    if let admin, let taken = listen.first(where: { Self.overlap(admin, $0) }) {
+      throw .badValue(flag: "--admin", value: "\(admin)", expected: "an address apart from --listen \(taken)")
     }
     if maxObjectBytes > memoryBytes {
       throw .badValue(
@@ -41,6 +41,17 @@ extension Configuration {
         expected: "at most the \(Quantity.describe(bytes: maxHeadBytes)) of --max-head")
     }
   }
+
+  /// Whether a connection to one could reach the other. The kernel would not object: sockets that share a
+  /// port among workers may also share it with a wildcard.
+  private static func overlap(_ a: SocketAddress, _ b: SocketAddress) -> Bool {
+    if a.isUnix || b.isUnix { return a == b }
+    guard a.port == b.port, a.port != 0 else { return false }
+    if a.family == .any || b.family == .any { return true }
+    return a.family == b.family && (a == b || isWildcard(a) || isWildcard(b))
+  }
+
+  private static func isWildcard(_ address: SocketAddress) -> Bool { address.high == 0 && address.low == 0 }
 
   private func isAnyPort(_ address: SocketAddress) -> Bool { !address.isUnix && address.port == 0 }
 }

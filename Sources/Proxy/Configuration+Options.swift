@@ -30,7 +30,7 @@ extension Configuration {
     .value(
       OptionText(
         "access-log", "PATH|-|off", in: "Listening",
-        "File for a line per request in nginx's combined format with the cache's status; - is standard output."
+        "File for a line per request: nginx's combined format and the cache's status. - is standard output."
       ),
       \.accessLog, expected: "a file's path, - or off", read: ValueText.accessLog, write: ValueText.write),
     .count(
@@ -87,7 +87,7 @@ extension Configuration {
       OptionText(
         "key", "TEMPLATE", in: "Caching",
         "Cache key, with nginx's variables: $scheme, $host, $request_uri, $arg_NAME, $http_NAME and so on."),
-      \.key, expected: "a template of nginx's variables and text", read: ValueText.key, write: { $0 }),
+      \.key, expected: "a template of nginx's variables and text", read: ValueText.key, write: \.text),
     .toggle(
       OptionText(
         "strict", "", in: "Caching", "Follow RFC 9111 to the letter where the default profile is practical."),

@@ -1,3 +1,4 @@
+import Caching
 import IO
 import Upstream
 
@@ -66,9 +67,17 @@ enum ValueText {
     }
   }
 
-  static func key(_ text: String) throws(Rejection) -> String {
-    guard !text.isEmpty else { throw Rejection(text) }
-    return text
+  static func key(_ text: String) throws(Rejection) -> KeySetting {
+    do { return try KeySetting(text) } catch {
+      let expected =
+        switch error {
+        case .unknownVariable(let name): "a variable such as $host, $request_uri or $arg_NAME, not $\(name)"
+        case .malformedVariable: "a name after each $, as in $host or ${host}"
+        case .controlCharacter: "no control characters"
+        case .withoutHost: "$host or $http_host in it, or one host's pages would be another's"
+        }
+      throw Rejection(text, expected: expected)
+    }
   }
 
   private static func isHostAndPort(_ text: String) -> Bool {

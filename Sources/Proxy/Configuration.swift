@@ -1,3 +1,4 @@
+public import Caching
 public import IO
 public import Upstream
 
@@ -26,8 +27,7 @@ public struct Configuration: Sendable, Equatable {
   public var graceSeconds = 0
   /// How long beyond its freshness a response is served when it cannot be refreshed (L16).
   public var staleOnErrorSeconds = 600
-  /// The template of the cache key, with nginx's variables.
-  public var key = "$scheme$request_method$host$request_uri"
+  public var key = KeySetting.standard
   /// By the letter of RFC 9111 where the default profile is practical instead.
   public var isStrict = false
 
@@ -78,6 +78,13 @@ public struct Configuration: Sendable, Equatable {
     maxObjectBytes = machine.defaultCacheBytes / 8
   }
 
+  /// The part of it that the caching rules ask for.
+  public var cachingOptions: CachingOptions {
+    CachingOptions(
+      defaultTTL: defaultTTLSeconds.map { UInt32(clamping: $0) }, grace: UInt32(clamping: graceSeconds),
+      staleOnError: UInt32(clamping: staleOnErrorSeconds), strict: isStrict)
+  }
+
   static let workerRange = 1...256
   static let memoryRange = 1 << 20...64 << 40
 }
@@ -87,6 +94,24 @@ public enum AccessLogTarget: Sendable, Equatable {
   case off
   case standardOutput
   case file(String)
+}
+
+/// How cache keys are made, together with how that was written.
+public struct KeySetting: Sendable, Equatable {
+  public let text: String
+  public let template: KeyTemplate
+
+  public static let standard = KeySetting(
+    text: "$scheme$request_method$host$request_uri", template: .standard)
+
+  public init(_ text: String) throws(KeyTemplateError) {
+    self.init(text: text, template: try KeyTemplate(text))
+  }
+
+  private init(text: String, template: KeyTemplate) {
+    self.text = text
+    self.template = template
+  }
 }
 
 /// The Host that upstreams see (L25).

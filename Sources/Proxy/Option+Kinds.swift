@@ -41,7 +41,7 @@ extension Option {
       values: { [write($0[keyPath: field])] })
   }
 
-  /// Any number of values, which replace the default. The word `empty`, if there is one, stands for none at all.
+  /// Any number of values, which replace the default. The word `empty`, if there is one, stands for none.
   static func list<Value>(
     _ text: OptionText, _ field: OptionField<Target, [Value]>, expected: String, empty: String?,
     read: @escaping @Sendable (String) throws(Rejection) -> Value,

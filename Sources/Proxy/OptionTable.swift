@@ -1,5 +1,5 @@
-/// One flag of a command: how it is spelled, what it takes, and what it changes in `Target`. Parsing, `--help`
-/// and `check --print` all read this, so that none of them can forget a flag or say something else about it.
+/// One flag of a command: how it is spelled, what it takes, and what it changes in `Target`. Parsing,
+/// `--help` and `check --print` all read this, so that none can forget a flag or contradict another.
 public struct Option<Target: Sendable>: Sendable {
   /// Without the dashes.
   let name: String

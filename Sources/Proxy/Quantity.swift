@@ -47,8 +47,8 @@ enum Quantity {
     return "\(bytes)"
   }
 
-  /// An exact spelling that `milliseconds(_:)` reads back. Larger units than seconds are used from two of them
-  /// on: `60s`, but `10m`.
+  /// An exact spelling that `milliseconds(_:)` reads back. Larger units than seconds are used from two of
+  /// them on: `60s`, but `10m`.
   static func describe(milliseconds: Int) -> String {
     for (name, size) in [("d", day), ("h", hour), ("m", minute)]
     where milliseconds % size == 0 && milliseconds / size >= 2 {

@@ -3,7 +3,8 @@ extension ServiceError {
   public var message: String {
     switch self {
     case .failed(let flag, let value, let reason):
-      [flag, value.isEmpty ? "" : quoted(value)].filter { !$0.isEmpty }.joined(separator: " ") + ": \(reason)"
+      let subject = [flag, value.isEmpty ? "" : quoted(value)].filter { !$0.isEmpty }.joined(separator: " ")
+      return subject.isEmpty ? reason : "\(subject): \(reason)"
     }
   }
 }

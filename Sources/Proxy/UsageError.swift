@@ -40,8 +40,8 @@ public func quoted(_ text: String) -> String {
 
 /// The known name that somebody probably meant.
 public enum Suggestion {
-  /// - Returns: The name with the fewest letters inserted, removed or replaced, if they are at most a third of
-  ///   its length; `nil` when nothing is that near.
+  /// - Returns: The name with the fewest letters inserted, removed or replaced, if they are at most a third
+  ///   of its length; `nil` when nothing is that near.
   public static func nearest(to wanted: String, among names: [String]) -> String? {
     let distances = names.map { (name: $0, distance: distance(Array(wanted.utf8), Array($0.utf8))) }
     guard let best = distances.min(by: { $0.distance < $1.distance }) else { return nil }

@@ -63,14 +63,8 @@ struct AdminClient {
   }
 
   private func connect() throws(AdminError) -> (SocketAddress, CInt) {
-    let addresses: [SocketAddress]
-    do {
-      addresses = try destination.resolve()
-    } catch {
-      throw .unreachable(address: "\(destination)", reason: error.text)
-    }
     var code = ECONNREFUSED
-    for address in addresses {
+    for address in try addresses() {
       let family = unsafe address.withSockaddr { pointer, _ in unsafe CInt(pointer.pointee.sa_family) }
       let socket = socket(family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
       guard socket >= 0 else {
@@ -88,6 +82,15 @@ struct AdminClient {
       close(socket)
     }
     throw unreachable(code)
+  }
+
+  private func addresses() throws(AdminError) -> [SocketAddress] {
+    if let fixed = destination.fixed { return [fixed] }
+    do {
+      return try SocketAddress.resolve(host: destination.host, port: destination.port)
+    } catch {
+      throw .unreachable(address: "\(destination)", reason: error.text)
+    }
   }
 
   private func send(_ bytes: [UInt8], to socket: CInt) -> Bool {
@@ -137,7 +140,7 @@ struct AdminAnswer {
       return nil
     }
     let lines = String(decoding: bytes[..<headEnd], as: UTF8.self).split(separator: "\r\n")
-    let words = lines[0].split(separator: " ", maxSplits: 2)
+    let words = lines.first?.split(separator: " ", maxSplits: 2) ?? []
     guard words.count >= 2, words[0] == "HTTP/1.1" || words[0] == "HTTP/1.0", let status = Int(words[1])
     else {
       return nil

@@ -51,8 +51,9 @@ enum Command: String, CaseIterable {
       case .serve, .check:
         """
 
-        A SIZE is a number of bytes or of units (64k, 512MiB, 1GiB), in powers of 1024. A DURATION is a number of
-        seconds or of units (500ms, 90s, 10m, 2h, 1d). Flags may be written --flag VALUE or --flag=VALUE.
+        A SIZE is a number of bytes or of units (64k, 512MiB, 1GiB), in powers of 1024. A DURATION is a
+        number of seconds or of units (500ms, 90s, 10m, 2h, 1d). Flags may be written --flag VALUE or
+        --flag=VALUE.
 
         """
       case .demoOrigin, .purge, .version, .help: ""

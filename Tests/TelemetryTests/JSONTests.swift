@@ -10,6 +10,10 @@ private func plain(_ text: String) throws -> String {
   return show(try JSON.parse(bytes.span), in: bytes)
 }
 
+private func show(_ member: JSONMember, in text: [UInt8]) -> String {
+  "\(String(decoding: member.name, as: UTF8.self)):\(show(member.content, in: text))"
+}
+
 private func show(_ json: JSON, in text: [UInt8]) -> String {
   switch json.value {
   case .null: "null"
@@ -18,7 +22,7 @@ private func show(_ json: JSON, in text: [UInt8]) -> String {
   case .string(let bytes): "<\(String(decoding: bytes, as: UTF8.self))>"
   case .array(let elements): "[\(elements.map { show($0, in: text) }.joined(separator: ","))]"
   case .object(let members):
-    "{\(members.map { "\(String(decoding: $0.name, as: UTF8.self)):\(show($0.content, in: text))" }.joined(separator: ","))}"
+    "{\(members.map { show($0, in: text) }.joined(separator: ","))}"
   }
 }
 

@@ -11,7 +11,7 @@ extension Exchange {
     body.hold(consume entry)
     switch worker.policy.deliver(self) {
     case .deliver: break
-    case .synthesize(let response): return deliverSynthetic(response, .policy)
+    case .synthesize(let response): return deliverSynthetic(response)
     case .restart: return restart()
     case .fail: return fail()
     }
@@ -27,8 +27,8 @@ extension Exchange {
       worker.tail.removeAll()
       writeEntryFields()
       unsafe outgoing.bodyLength = length
-      unsafe outgoing.sendsBody = request.method != .head && HTTP.Status.mayHaveBody(entryStatus)
-      unsafe outgoing.statesLength = HTTP.Status.mayHaveBody(entryStatus)
+      unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(entryStatus)
+      unsafe outgoing.statesLength = mayHaveBody(entryStatus)
       body.readEntry(from: 0, to: length)
     case .part(let start, let end):
       beginPart(start, end, of: length)
@@ -49,7 +49,7 @@ extension Exchange {
     decideForFill(head)
     switch worker.policy.deliver(self) {
     case .deliver: break
-    case .synthesize(let response): return deliverSynthetic(response, .policy)
+    case .synthesize(let response): return deliverSynthetic(response)
     case .restart: return restart()
     case .fail: return fail()
     }
@@ -57,7 +57,7 @@ extension Exchange {
     unsafe outgoing.storedCount = head.count
     unsafe outgoing.bodyLength = head.contentLength
     unsafe outgoing.statesLength = true
-    unsafe outgoing.sendsBody = request.method != .head && HTTP.Status.mayHaveBody(head.status)
+    unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
     status = head.status
     let part =
       head.isRaw
@@ -67,16 +67,16 @@ extension Exchange {
     switch part {
     case .whole:
       worker.tail.removeAll()
-      if !HTTP.Status.mayHaveBody(head.status) { unsafe outgoing.statesLength = false }
-      writeFillFields(head)
+      if !mayHaveBody(head.status) { unsafe outgoing.statesLength = false }
+      writeFillFields(head, key: fill.key)
       body.read(fill, from: 0, to: head.contentLength)
     case .part(let start, let end):
       beginPart(start, end, of: head.contentLength ?? 0)
-      writeFillFields(head)
+      writeFillFields(head, key: fill.key)
       body.read(fill, from: start, to: end)
     case .notModified:
       beginNotModified()
-      writeFillFields(head)
+      writeFillFields(head, key: fill.key)
     case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
     case .preconditionFailed: return deliverPreconditionFailed()
     }
@@ -111,28 +111,18 @@ extension Exchange {
   private func beginPart(_ start: Int, _ end: Int, of length: Int) {
     status = 206
     worker.tail.removeAll()
-    worker.tail.append("HTTP/1.1 206 Partial Content\r\n")
-    copyStoredFields(only: nil)
-    worker.tail.append("Content-Range: bytes ")
-    worker.tail.append(decimal: start)
-    worker.tail.append(.dash)
-    worker.tail.append(decimal: end - 1)
-    worker.tail.append(.slash)
-    worker.tail.append(decimal: length)
-    worker.tail.append("\r\n")
+    write206Head(stored: storedHead, start: start, end: end, length: length, to: &worker.tail)
     unsafe outgoing.storedHead = nil
     unsafe outgoing.storedCount = 0
     unsafe outgoing.bodyLength = end - start
+    unsafe outgoing.statesLength = true
     unsafe outgoing.sendsBody = true
   }
 
-  /// RFC 9110 §15.4.5: the fields that a 200 would have had, less those of the content.
   private func beginNotModified() {
     status = 304
     worker.tail.removeAll()
-    worker.tail.append("HTTP/1.1 304 Not Modified\r\n")
-    copyStoredFields(
-      only: FieldSet(.cacheControl, .contentLocation, .date, .etag, .expires, .vary, .lastModified))
+    write304Head(stored: storedHead, to: &worker.tail)
     unsafe outgoing.storedHead = nil
     unsafe outgoing.storedCount = 0
     unsafe outgoing.bodyLength = 0
@@ -140,18 +130,13 @@ extension Exchange {
     unsafe outgoing.sendsBody = false
   }
 
-  /// Copies field lines of the stored head behind the status line in `tail`.
-  private func copyStoredFields(only fields: FieldSet?) {
-    guard let base = unsafe outgoing.storedHead else { return }
-    let count = unsafe outgoing.storedCount
-    let stored = unsafe Span<UInt8>(_unsafeStart: base, count: count)
-    var at = (stored.firstIndex(of: .lineFeed) ?? count - 1) + 1
-    while at < count {
-      let end = (stored.firstIndex(of: .lineFeed, from: at) ?? count - 1) + 1
-      let colon = stored.firstIndex(of: .colon, from: at) ?? at
-      let known = KnownField.identify(stored.extracting(at..<colon))
-      if fields?.contains(known) ?? true { worker.tail.append(stored.extracting(at..<end)) }
-      at = end
+  private var storedHead: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      guard let base = unsafe outgoing.storedHead else { return Span() }
+      // SAFETY: the entry or the fill's head, both of which this exchange holds, own these bytes.
+      let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
+      return unsafe _overrideLifetime(span, borrowing: self)
     }
   }
 
@@ -159,19 +144,28 @@ extension Exchange {
     let now = worker.loop.cacheSeconds
     let freshness = body.entry!.freshness
     writeAge(Int(freshness.age(at: now)))
-    writeStatusFields(ttl: freshness.timeLeft(at: now), forwardedStatus: nil, isStored: nil)
+    let facts = CacheStatusFacts(
+      ttl: freshness.timeLeft(at: now), forwardStatus: decision == .revalidated ? 304 : 0,
+      isTrusted: facts.isTrusted)
+    if facts.isTrusted {
+      writeStatusFields(facts, key: body.entry!.key)
+    } else {
+      writeStatusFields(facts, key: Span())
+    }
   }
 
-  private func writeFillFields(_ head: ArrivedHead) {
+  private func writeFillFields(_ head: ArrivedHead, key: [UInt8]) {
+    let now = worker.loop.cacheSeconds
     if let freshness = head.freshness {
-      let age = freshness.age(at: worker.loop.cacheSeconds)
+      let age = freshness.age(at: now)
       if age > 0 { writeAge(Int(age)) }
     } else if let age = head.age {
       writeAge(age)
     }
-    writeStatusFields(
-      ttl: head.freshness?.timeLeft(at: worker.loop.cacheSeconds), forwardedStatus: head.status,
-      isStored: head.isStored)
+    let facts = CacheStatusFacts(
+      ttl: head.freshness?.timeLeft(at: now), forwardStatus: head.status, isStored: head.isStored,
+      isTrusted: facts.isTrusted)
+    writeStatusFields(facts, key: key.span)
   }
 
   private func writeAge(_ seconds: Int) {
@@ -180,22 +174,24 @@ extension Exchange {
     worker.tail.append("\r\n")
   }
 
-  func writeStatusFields(ttl: Int64?, forwardedStatus: UInt16?, isStored: Bool?) {
+  func writeStatusFields(_ facts: CacheStatusFacts, key: Span<UInt8>) {
     worker.tail.append("X-Cache-Status: ")
     worker.tail.append(decision.xCacheStatus)
     worker.tail.append("\r\nCache-Status: ")
-    let showsKey = facts.isTrusted
-    decision.writeCacheStatus(
-      ttl: ttl, forwardedStatus: forwardedStatus, isStored: isStored,
-      key: showsKey ? keyHash : nil, to: &worker.tail)
+    decision.writeCacheStatus(facts, key: key, to: &worker.tail)
     worker.tail.append("\r\nVia: 1.1 larder\r\n")
   }
 
   private func deliverUnsatisfiable(_ length: Int) {
-    deliverSynthetic(Synthetic(status: 416, body: ""), nil, extra: "Content-Range: bytes */\(length)\r\n")
+    status = 416
+    worker.tail.removeAll()
+    write416Head(length: length, wallTime: worker.loop.wallSeconds, to: &worker.tail)
+    finishSynthetic(body: [], CacheStatusFacts(isTrusted: facts.isTrusted))
   }
 
-  private func deliverPreconditionFailed() { deliverSynthetic(Synthetic(status: 412, body: ""), nil) }
+  private func deliverPreconditionFailed() {
+    deliverOwn(status: 412, body: [])
+  }
 
   /// Books the request: metrics and log.
   func report() {
@@ -212,3 +208,6 @@ enum SelectedPart: Equatable {
   case part(Int, Int)
   case notModified, unsatisfiable, preconditionFailed
 }
+
+/// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.
+func mayHaveBody(_ status: UInt16) -> Bool { status >= 200 && status != 204 && status != 304 }

@@ -8,8 +8,8 @@ extension Exchange {
   func receive() {
     phase = .deciding
     if worker.isLoop(request.head) {
-      deliverSynthetic(Synthetic(status: 508, body: "This request has passed here before.\n"), .loop)
-      return
+      decision = .failed(.loop, .miss)
+      return deliverOwn(status: 508, body: Array("This request has passed here before.\n".utf8))
     }
     directives = RequestDirectives.parse(from: request.head)
     traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
@@ -18,7 +18,7 @@ extension Exchange {
     case .pass(let reason): pass(reason)
     case .pipe: pipe()
     case .purge: purge()
-    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .synthesize(let response): deliverSynthetic(response)
     case .restart: restart()
     case .fail: fail()
     }
@@ -35,13 +35,13 @@ extension Exchange {
     receive()
   }
 
-  func fail() { deliverSynthetic(Synthetic(status: 503, body: "The policy failed.\n"), .policy) }
+  func fail() { deliverSynthetic(Synthetic(status: 503, body: "The policy failed.\n")) }
 
   /// Tunnels are not carried yet: the request is passed, without its wish to change protocols.
   private func pipe() {
     switch worker.policy.pipe(self) {
     case .pipe, .pass: pass(.policy)
-    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .synthesize(let response): deliverSynthetic(response)
     case .fail: fail()
     }
   }
@@ -75,24 +75,29 @@ extension Exchange {
   private func found(_ entry: consuming EntryHandle) {
     let now = worker.loop.cacheSeconds
     let freshness = entry.freshness
-    if freshness.isGuessed, traits.hasCredentials { return pass(.condition) }
+    if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
     var use = directives.use(freshness, at: now, strict: worker.isStrict)
     if entry.isSoftlyPurged, use == .fresh { use = .staleWhileRevalidating }
-    let mayAsk = entry.refreshBlockedUntil <= worker.loop.now && worker.pool.isAnyUsable
+    // Each refresh that fails keeps the next one away for a while; meanwhile stale content is served at once.
+    let mayAsk = entry.refreshBlockedUntil <= worker.loop.now
+    let isOriginUp = worker.pool.isAnyUsable
     switch use {
-    case .fresh:
-      hit(entry)
+    case .fresh: return hit(entry)
     case .staleWhileRevalidating:
       if mayAsk { refreshInBackground(entry) }
-      deliver(consume entry, mayAsk ? .staleUpdating : .staleError)
-    case .staleIfError where !mayAsk:
-      deliver(consume entry, .staleError)
-    case .staleIfError, .stale:
-      guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
-      let born = entry.born
-      stale = consume entry
-      join(replacing: born)
+      return deliver(
+        consume entry, !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
+    case .staleIfError where !mayAsk: return deliver(consume entry, .staleOnError(.backingOff))
+    case .staleIfError where !isOriginUp:
+      // Only an answer brings a server back, so somebody has to ask; the client does not wait for it (L15).
+      refreshInBackground(entry)
+      return deliver(consume entry, .staleOnError(.originDown))
+    case .staleIfError, .stale: break
     }
+    guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
+    let born = entry.born
+    stale = consume entry
+    join(replacing: born)
   }
 
   private func hit(_ entry: consuming EntryHandle) {
@@ -100,7 +105,7 @@ extension Exchange {
     case .deliver: deliver(consume entry, .hit)
     case .miss: missed()
     case .pass(let reason): pass(reason)
-    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .synthesize(let response): deliverSynthetic(response)
     case .restart: restart()
     case .fail: fail()
     }
@@ -111,21 +116,22 @@ extension Exchange {
     switch worker.policy.miss(self) {
     case .fetch: join(replacing: 0)
     case .pass(let reason): pass(reason)
-    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .synthesize(let response): deliverSynthetic(response)
     case .restart: restart()
     case .fail: fail()
     }
   }
 
-  private func refuseOnlyIfCached() {
-    deliverSynthetic(Synthetic(status: 504, body: "Not in the cache.\n"), .onlyIfCached)
+  func refuseOnlyIfCached() {
+    decision = .synthetic(.onlyIfCached)
+    deliverOwn(status: 504, body: Array("Not in the cache.\n".utf8))
   }
 
   /// Joins the fill under way for this key, or begins one.
   func join(replacing born: UInt64) {
     // A condition that a cache must leave to the origin (RFC 9110 §13.1.1 and 13.1.4).
-    if request.head.has(.ifMatch) || request.head.has(.ifUnmodifiedSince) { return pass(.condition) }
-    guard lookUps <= Self.lookUpLimit else { return pass(.unshareable) }
+    if mustAskOrigin(request.head) { return pass(.precondition) }
+    guard lookUps <= Self.lookUpLimit else { return pass(.hitForMiss) }
     let worker = worker
     let outcome = worker.store.join(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
@@ -134,10 +140,13 @@ extension Exchange {
       selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
     switch outcome {
     case .started(let fill):
+      decision = stale == nil ? .miss(missReason) : .expired
       let fetch = Fetch(worker: worker, fill: fill, kind: .shared)
       fetch.prepare(from: self, revalidating: stale?.duplicate())
       wait(for: fill, starting: fetch)
-    case .joined(let fill): wait(for: fill, starting: nil)
+    case .joined(let fill):
+      decision = .collapsed
+      wait(for: fill, starting: nil)
     case .changed: lookUp()
     }
   }

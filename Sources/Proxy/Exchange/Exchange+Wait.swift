@@ -6,24 +6,23 @@ import Storage
 /// Waiting for a fill, and deciding when its head is there or it has failed.
 extension Exchange {
   /// Sends the request on alone.
-  func pass(_ reason: PassReason) {
+  func pass(_ reason: BypassReason) {
     switch worker.policy.pass(self) {
     case .fetch: fetchAlone(reason)
-    case .synthesize(let response): deliverSynthetic(response, .policy)
+    case .synthesize(let response): deliverSynthetic(response)
     case .restart: restart()
     case .fail: fail()
     }
   }
 
-  private func fetchAlone(_ reason: PassReason) {
+  private func fetchAlone(_ reason: BypassReason) {
     if directives.onlyIfCached {
-      return deliverSynthetic(Synthetic(status: 504, body: "Not in the cache.\n"), .onlyIfCached)
+      return refuseOnlyIfCached()
     }
-    decision = .passed(reason)
-    if stale != nil, reason != .unshareable { stale = nil }
+    decision = .bypass(reason)
     writeKey()
     // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
-    let mayStore = reason == .hitForMiss || reason == .unshareable
+    let mayStore = reason == .hitForMiss
     let fill = worker.store.startPrivate(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
       worker: worker.index, mayStore: mayStore)
@@ -38,8 +37,8 @@ extension Exchange {
     persistRequest()
     phase = .waiting
     let local = worker.local(fill)
+    guard local.enter(self) else { return leaveAndLookUp() }
     reading = local
-    local.enter(self)
     if let fetch {
       local.starter = self
       worker.begin(fetch)
@@ -47,7 +46,7 @@ extension Exchange {
     }
     worker.counters.add(.requestsCollapsed)
     if fill.status == .awaitingHead {
-      if fill.isWithoutAlternate { fill.offerAlternate(Fetch.alternateRequest(for: self)) }
+      if fill.alternateRequest == nil { _ = fill.offerAlternateRequest(Fetch.alternateRequest(for: self)) }
       worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
     } else {
       fillProgressed()
@@ -67,9 +66,9 @@ extension Exchange {
   override func timedOut() {
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
-    let born = stale?.born ?? 0
+    missReason = .waitTimedOut
     writeKey()
-    join(replacing: born)
+    join(replacing: stale?.born ?? 0)
   }
 
   private func headOrFailure() {
@@ -98,13 +97,14 @@ extension Exchange {
     case .lookUpAgain: leaveAndLookUp()
     case .fetchAlone:
       leaveFill()
-      pass(.unshareable)
-    case .refuse: deliverError(.fetchFailed(status: 503))
+      pass(.hitForMiss)
+    case .refuse: deliverError(.privateError)
     }
   }
 
   private func leaveAndLookUp() {
     leaveFill()
+    missReason = .released
     writeKey()
     lookUp()
   }
@@ -116,15 +116,11 @@ extension Exchange {
 
   private func deliverConfirmed(_ head: ArrivedHead) {
     guard let entry = head.confirmed?.duplicate() else { return }
-    let isCurrent = stale.map { $0.urlHash == entry.urlHash } ?? true
-    guard isCurrent, selectsEntry(head) else { return leaveAndLookUp() }
+    guard reading?.isStarter(self) ?? false || selects(head) else { return leaveAndLookUp() }
     leaveFill()
     stale = nil
     deliver(consume entry, .revalidated)
   }
-
-  /// Whether the confirmed entry is this request's variant.
-  private func selectsEntry(_ head: ArrivedHead) -> Bool { selects(head) }
 
   private func fetchFailed(_ fill: Fill) {
     worker.loop.setDeadline(self, 0)
@@ -144,12 +140,18 @@ extension Exchange {
   private func deliverStale() {
     guard let entry = stale.take() else { return }
     leaveFill()
-    deliver(consume entry, .staleError)
+    deliver(consume entry, .staleOnError(.attemptFailed))
   }
 
   private func deliverError(_ failure: FetchFailure) {
     leaveFill()
-    decision = .failed(failure.decisionKind)
-    deliverSynthetic(failure.response, .error)
+    let attempt: Attempt =
+      switch decision {
+      case .bypass: .bypass
+      case .expired: .expired
+      default: .miss
+      }
+    decision = .failed(failure.decisionFailure, attempt)
+    deliverOwn(status: decision.failureStatus, body: Array("\(failure.explanation)\n".utf8))
   }
 }

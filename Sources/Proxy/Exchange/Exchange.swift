@@ -25,7 +25,10 @@ final class Exchange: Timed {
   var reading: LocalFill?
   /// The fetch that carries this request's own body.
   var ownFetch: Fetch?
-  var decision = Decision.none
+  var decision = Decision.hit
+  var missReason = MissReason.cold
+  /// Its place among the readers of `reading`.
+  var readerIndex = -1
   var directives = RequestDirectives()
   var traits = RequestTraits()
   var keyHash = KeyHash(low: 0, high: 0)
@@ -54,7 +57,8 @@ final class Exchange: Timed {
     self.facts = facts
     phase = .receiving
     request.begin()
-    decision = .none
+    decision = .synthetic(.refused)
+    missReason = .cold
     restarts = 0
     lookUps = 0
     status = 0
@@ -119,7 +123,7 @@ final class Exchange: Timed {
 
   func bodyConsumed(_ count: Int) {
     body.consumed(count)
-    reading?.consumed(by: self)
+    reading?.consumed()
   }
 
   // The request's body, on its way to the origin.

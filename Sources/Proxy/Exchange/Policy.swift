@@ -1,3 +1,6 @@
+import Caching
+import HTTP
+
 /// The rules of one deployment: every step of a request at which VCL has a subroutine is a call here, and each
 /// answers with a closed enum. This class is the built-in behaviour; a policy overrides what it changes.
 ///
@@ -9,7 +12,7 @@ class Policy {
     switch exchange.request.method {
     case .purge: .purge
     case .get, .head: exchange.requestHasBody ? .pass(.requestBody) : .hash
-    default: .pass(.unsafeMethod)
+    default: .pass(.method)
     }
   }
 
@@ -47,11 +50,6 @@ class Policy {
   func fetchError(_ fetch: Fetch) -> FetchErrorAction { .deliver }
 }
 
-/// Why a request was sent on alone.
-enum PassReason: UInt8, CaseIterable, Sendable {
-  case unsafeMethod, requestBody, policy, hitForMiss, unshareable, condition
-}
-
 /// A response of our own.
 struct Synthetic: Equatable {
   var status: UInt16
@@ -59,11 +57,11 @@ struct Synthetic: Equatable {
 }
 
 enum ReceiveAction: Equatable {
-  case hash, pass(PassReason), pipe, purge, synthesize(Synthetic), restart, fail
+  case hash, pass(BypassReason), pipe, purge, synthesize(Synthetic), restart, fail
 }
 enum HashAction: Equatable { case lookUp, fail }
-enum HitAction: Equatable { case deliver, miss, pass(PassReason), synthesize(Synthetic), restart, fail }
-enum MissAction: Equatable { case fetch, pass(PassReason), synthesize(Synthetic), restart, fail }
+enum HitAction: Equatable { case deliver, miss, pass(BypassReason), synthesize(Synthetic), restart, fail }
+enum MissAction: Equatable { case fetch, pass(BypassReason), synthesize(Synthetic), restart, fail }
 enum PassAction: Equatable { case fetch, synthesize(Synthetic), restart, fail }
 enum PipeAction: Equatable { case pipe, pass, synthesize(Synthetic), fail }
 enum PurgeAction: Equatable { case purge, synthesize(Synthetic), restart, fail }

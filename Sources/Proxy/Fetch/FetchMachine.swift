@@ -1,3 +1,5 @@
+import Caching
+
 /// Where a fetch (the owner of a fill) stands. Pure: events in, actions out.
 struct FetchMachine: Equatable {
   enum Phase: Equatable {
@@ -143,16 +145,31 @@ enum FetchFailure: UInt8, Error, CaseIterable {
   case privateError
 
   /// What a client is told when there is nothing better.
-  var response: Synthetic {
+  var explanation: StaticString {
     switch self {
-    case .noServer, .queueTimedOut: Synthetic(status: 503, body: "No server is available.\n")
-    case .connectFailed, .connectTimedOut: Synthetic(status: 502, body: "No server could be reached.\n")
-    case .brokeBeforeHead, .brokeInBody: Synthetic(status: 502, body: "The server broke the connection.\n")
-    case .firstByteTimedOut, .gapTimedOut: Synthetic(status: 504, body: "The server did not answer in time.\n")
-    case .badResponse: Synthetic(status: 502, body: "The server's answer is malformed.\n")
-    case .cancelled: Synthetic(status: 502, body: "The fetch was given up.\n")
-    case .policy: Synthetic(status: 503, body: "The policy gave the fetch up.\n")
-    case .privateError: Synthetic(status: 503, body: "The server failed.\n")
+    case .noServer, .queueTimedOut: "No server is available."
+    case .connectFailed, .connectTimedOut: "No server could be reached."
+    case .brokeBeforeHead, .brokeInBody: "The server broke the connection."
+    case .firstByteTimedOut, .gapTimedOut: "The server did not answer in time."
+    case .badResponse: "The server's answer is malformed."
+    case .cancelled: "The fetch was given up."
+    case .policy: "The policy gave the fetch up."
+    case .privateError: "The server failed."
+    }
+  }
+
+  /// The same as the decision says it.
+  var decisionFailure: Failure {
+    switch self {
+    case .noServer: .noServer
+    case .queueTimedOut: .queueTimedOut
+    case .connectFailed: .connectFailed
+    case .connectTimedOut: .connectTimedOut
+    case .brokeBeforeHead, .brokeInBody: .reset
+    case .firstByteTimedOut, .gapTimedOut: .firstByteTimedOut
+    case .badResponse: .badResponse
+    case .cancelled, .policy: .internalError
+    case .privateError: .unshareable
     }
   }
 
