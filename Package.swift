@@ -35,6 +35,10 @@ let package = Package(
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(
       name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
+    // The far ends of real sockets: blocking calls all over, so strict memory safety would only add noise.
+    .target(
+      name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport",
+      swiftSettings: [.treatAllWarnings(as: .error)]),
     tests("BytesTests", ["Bytes"]),
     tests("IOTests", ["Bytes", "IO"]),
     tests("HTTPTests", ["HTTP"]),
@@ -44,6 +48,7 @@ let package = Package(
     tests("ProxyTests", ["Proxy"]),
     tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
+    tests("LarderTests", ["larder", "TestSupport"]),
     tests("StyleTests", []),
   ],
   swiftLanguageModes: [.v6]
