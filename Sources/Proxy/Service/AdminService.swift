@@ -97,8 +97,9 @@ struct AdminService {
         "a purge needs the admin token, or a loopback address, a loopback Host and Content-Type: application/json")
     }
     let request: PurgeRequest
+    let body = exchange.collected
     do throws(PurgeRequestError) {
-      request = try PurgeRequest.parse(exchange.collected.span)
+      request = try PurgeRequest.parse(body.span)
     } catch {
       var answer = OutputBuffer(capacity: 128)
       AdminText.writeError(error.text, offset: error.offset, to: &answer)
