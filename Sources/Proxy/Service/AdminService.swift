@@ -96,9 +96,10 @@ struct AdminService {
         exchange, 403,
         "a purge needs the admin token, or a loopback address, a loopback Host and Content-Type: application/json")
     }
+    let body = exchange.collected
     let request: PurgeRequest
     do throws(PurgeRequestError) {
-      request = try PurgeRequest.parse(exchange.collected.span)
+      request = try PurgeRequest.parse(body.span)
     } catch {
       var answer = OutputBuffer(capacity: 128)
       AdminText.writeError(error.text, offset: error.offset, to: &answer)
