@@ -9,6 +9,7 @@ public enum HTTPDate {
   /// weekday must be one, but need not be the date's. Second 60 is taken for the next minute's 0.
   ///
   /// - Parameter now: Places two-digit years: a date more than 50 years ahead of it is of the century before.
+  ///   Left out, it is the start of 2026.
   /// - Returns: `nil` for anything else, and for days that no month has.
   public static func parse(_ bytes: Span<UInt8>, now: Int64 = 1_767_225_600) -> Int64? {
     guard let comma = bytes.firstIndex(of: .comma) else { return asctime(bytes) }

@@ -97,7 +97,7 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
-  public func has(_ field: KnownField) -> Bool { present.contains(field) }
+  @inlinable public func has(_ field: KnownField) -> Bool { present.contains(field) }
 
   /// The first line of a known field.
   public func first(_ field: KnownField) -> FieldLine? {

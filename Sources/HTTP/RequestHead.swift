@@ -75,6 +75,7 @@ public struct RequestHead: ~Copyable {
   /// `parse`, `head.rebase`, `head.persist` or `begin`.
   ///
   /// - Parameter base: The request's first byte, with `count` bytes there. Between calls bytes may be added
+  ///   and all may move, but none may change.
   /// - Returns: true when the head is complete. Bytes behind `end` are not looked at.
   /// - Throws: the same error wherever the bytes are split. Nothing may be parsed after it before `begin`.
   public mutating func parse(
@@ -165,8 +166,11 @@ public struct RequestHead: ~Copyable {
     case .length(let length): framing = length == 0 ? .none : .length(length)
     case .chunked: framing = .chunked
     }
-    keepsAlive = Persistence.isKept(
-      head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    guard
+      let isKept = Persistence.isKept(
+        head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    else { throw .connectionOptionsTooLong }
+    keepsAlive = isKept
     // HTTP/1.0 has no expectations: RFC 9110 §10.1.1 says to ignore them there.
     if minorVersion > 0, let expectation = head.first(.expect) {
       guard !fields.repeated.contains(.expect), head.value(expectation).equalsIgnoringCase("100-continue")

@@ -46,6 +46,7 @@ public struct ResponseHead: ~Copyable {
   /// `parse`, `head.rebase`, `head.persist` or `begin`.
   ///
   /// - Parameter base: The response's first byte, with `count` bytes there. Between calls bytes may be added
+  ///   and all may move, but none may change.
   /// - Returns: true when the head is complete. Bytes behind `end` are not looked at.
   /// - Throws: the same error wherever the bytes are split. Nothing may be parsed after it before `begin`.
   public mutating func parse(
@@ -101,7 +102,10 @@ public struct ResponseHead: ~Copyable {
       throw .framing(error)
     }
     if status < 200 || status == 204, stated != .nothing, stated != .length(0) { throw .bodyNotAllowed }
-    keepsAlive = Persistence.isKept(
-      head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    guard
+      let isKept = Persistence.isKept(
+        head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    else { throw .connectionOptionsTooLong }
+    keepsAlive = isKept
   }
 }

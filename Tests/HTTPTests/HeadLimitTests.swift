@@ -53,6 +53,23 @@ struct HeadLimitTests {
     expectRefusal(head, .headTooLarge)
   }
 
+  @Test func `Connection may have 1024 bytes over all its lines, one more is 431`() {
+    for (bytes, isTaken) in [(1024, true), (1025, false)] {
+      let lines = "Connection: a\r\nConnection: " + String(repeating: "b,", count: (bytes - 1) / 2)
+      let rest = String(repeating: "c", count: (bytes - 1) % 2) + "\r\n\r\n"
+      let request = parseRequest(octets("GET / HTTP/1.0\r\n" + lines + rest))
+      let response = parseResponse(octets("HTTP/1.1 200 OK\r\n" + lines + rest))
+      if case .complete = request, case .complete = response, isTaken { continue }
+      guard case .refused(.connectionOptionsTooLong, _) = request,
+        case .refused(.connectionOptionsTooLong, _) = response, !isTaken
+      else {
+        Issue.record("\(bytes) bytes: \(request), \(response)")
+        continue
+      }
+    }
+    #expect(RequestError.connectionOptionsTooLong.status == 431)
+  }
+
   @Test func `responses have the same limits`() {
     let start = "HTTP/1.1 200 OK\r\nB: "
     let fitting = octets(start + String(repeating: "c", count: 100 - start.utf8.count - 4) + "\r\n\r\n")
