@@ -52,6 +52,7 @@ extension KnownField {
       if name.matches("expect") { return .expect }
       if name.matches("x-host") { return .xHost }
     case 7:
+      if name.matches("referer") { return .referer }
       if name.matches("expires") { return .expires }
       if name.matches("upgrade") { return .upgrade }
       if name.matches("trailer") { return .trailer }

@@ -12,7 +12,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case acceptRanges, contentRange
   // Selection and representation
   case vary, accept, acceptEncoding, acceptLanguage, contentType, contentEncoding, contentLocation, location
-  case userAgent, server, retryAfter
+  case userAgent, referer, server, retryAfter
   // Who asks
   case authorization, cookie, setCookie
   // The path of the message
@@ -61,6 +61,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .contentLocation: "Content-Location"
     case .location: "Location"
     case .userAgent: "User-Agent"
+    case .referer: "Referer"
     case .server: "Server"
     case .retryAfter: "Retry-After"
     case .authorization: "Authorization"

@@ -1,0 +1,47 @@
+import Glibc
+import Synchronization
+
+/// How other threads speak to a loop: they post, the loop drains. Never blocks for longer than an append, and
+/// never drops; that it stays small is the duty of those who post (lifecycle L3).
+public final class Mailbox<Mail: Sendable>: Sendable {
+  private let box = Mutex<[Mail]>([])
+  private let wake: @Sendable () -> Void
+
+  /// - Parameter wake: Called by the first to post into an empty box.
+  public init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+  public func post(_ mail: Mail) {
+    let isFirst = box.withLock { mails in
+      mails.append(mail)
+      return mails.count == 1
+    }
+    if isFirst { wake() }
+  }
+
+  /// Swaps the box's contents with `emptied`, which must be empty and lends its memory.
+  public func drain(into emptied: inout [Mail]) {
+    box.withLock { swap(&$0, &emptied) }
+  }
+}
+
+/// An eventfd by which a loop is woken. What there is to do is looked for after every turn.
+public final class WakeUp: Channel {
+  private let loop: EventLoop
+
+  public init(loop: EventLoop, adopting fd: CInt) throws(SystemError) {
+    self.loop = loop
+    super.init(adopting: fd)
+    try loop.add(self)
+  }
+
+  public override func ready(_ readiness: Readiness) {
+    var count: UInt64 = 0
+    _ = unsafe loop.kernel.read(fd, into: &count, count: 8)
+  }
+
+  /// Wakes the loop that watches `fd`; may be called on any thread.
+  public static func signal(_ fd: CInt) {
+    var one: UInt64 = 1
+    _ = unsafe Glibc.write(fd, &one, 8)
+  }
+}

@@ -1,0 +1,123 @@
+import Glibc
+
+/// The blocks of a fill's body, in order. Guarded by the fill's lock; the bytes below the published length do
+/// not change and are read without it.
+@safe struct FillBody: @unchecked Sendable {
+  @unsafe struct Segment {
+    var pointer: UnsafeMutableRawPointer
+    var capacity: Int
+    /// Offset in the body of the first byte.
+    var start: Int
+    /// Offset after the last; for the last segment, that is the published length.
+    var end: Int
+  }
+
+  var segments: [Segment] = unsafe []
+  /// Segments before this one have been recycled.
+  var firstHeld = 0
+  /// Bytes of the body that are gone with them.
+  var recycled = 0
+  var readers = 0
+  var alternateRequest: [UInt8]?
+  /// Set by commit: counts the blocks from then on.
+  var record: BodyRef?
+  /// The last block as it was before commit copied it to a smaller one; readers may still be in it.
+  private var leftover: UnsafeMutableRawPointer?
+
+  /// The free part of the last block.
+  func room(published: Int) -> UnsafeMutableRawBufferPointer? {
+    guard unsafe firstHeld < segments.count, let last = unsafe segments.last else { return nil }
+    let used = unsafe published - last.start
+    return unsafe UnsafeMutableRawBufferPointer(start: last.pointer + used, count: last.capacity - used)
+  }
+
+  mutating func append(_ block: SlabBlock, published: Int) {
+    if unsafe firstHeld < segments.count { unsafe segments[segments.count - 1].end = published }
+    unsafe segments.append(
+      Segment(pointer: block.pointer, capacity: block.capacity, start: published, end: published))
+  }
+
+  /// The bytes from `offset` to the end of their segment, at most `limit`.
+  func bytes(at offset: Int, max limit: Int, published: Int) -> (UnsafePointer<UInt8>, Int)? {
+    guard offset >= recycled, offset < published else { return nil }
+    var low = firstHeld
+    var high = unsafe segments.count - 1
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if unsafe segments[middle].start <= offset { low = middle } else { high = middle - 1 }
+    }
+    let segment = unsafe segments[low]
+    let end = unsafe low == segments.count - 1 ? published : segment.end
+    let pointer = unsafe segment.pointer.assumingMemoryBound(to: UInt8.self) + (offset - segment.start)
+    return unsafe (UnsafePointer(pointer), min(end - offset, limit))
+  }
+
+  /// Takes out the blocks that lie wholly before `offset`; one of at least `capacity` is returned, the others
+  /// are freed.
+  mutating func recycle(before offset: Int, wanting capacity: Int, arena: SlabArena) -> SlabBlock? {
+    var reusable: SlabBlock?
+    while unsafe firstHeld < segments.count - 1, unsafe segments[firstHeld].end <= offset {
+      let segment = unsafe segments[firstHeld]
+      firstHeld += 1
+      recycled = unsafe segment.end
+      if unsafe reusable == nil, unsafe segment.capacity >= capacity {
+        unsafe reusable = SlabBlock(pointer: segment.pointer, capacity: segment.capacity)
+      } else {
+        unsafe arena.free(segment.pointer)
+      }
+    }
+    if firstHeld > 64 {
+      unsafe segments.removeFirst(firstHeld)
+      firstHeld = 0
+    }
+    return unsafe reusable
+  }
+
+  /// Hands the blocks to a body record, which the fill counts once, like its new entry. The last block is
+  /// copied to one of its size if more than an eighth of it is unused.
+  mutating func makeRecord(length: Int, arena: SlabArena) -> BodyRef {
+    if let record {
+      record.retain()
+      return record
+    }
+    var list: [BodySegment] = unsafe []
+    unsafe list.reserveCapacity(segments.count)
+    for i in unsafe segments.indices {
+      let end = unsafe i == segments.count - 1 ? length : segments[i].end
+      guard unsafe end > segments[i].start else { continue }
+      unsafe list.append(
+        BodySegment(pointer: segments[i].pointer.assumingMemoryBound(to: UInt8.self), end: end))
+    }
+    unsafe trimLast(&list, length: length, arena: arena)
+    if let last = unsafe segments.last, unsafe last.start == length { unsafe leftover = last.pointer }
+    let made = unsafe BodyRef(list, arena: arena)
+    made.retain()
+    record = made
+    return made
+  }
+
+  private mutating func trimLast(_ list: inout [BodySegment], length: Int, arena: SlabArena) {
+    guard let last = unsafe segments.last, unsafe last.start < length else { return }
+    let used = unsafe length - last.start
+    let fitting = SizeClass.bytes(SizeClass.index(for: used))
+    guard unsafe last.capacity - used > used / 8, unsafe fitting < last.capacity,
+      let block = unsafe arena.allocate(used)
+    else { return }
+    unsafe memcpy(block.pointer, last.pointer, used)
+    unsafe list[list.count - 1].pointer = block.pointer.assumingMemoryBound(to: UInt8.self)
+    unsafe leftover = last.pointer
+  }
+
+  mutating func release(to arena: SlabArena) {
+    if let record {
+      record.release()
+      if let leftover = unsafe leftover { unsafe arena.free(leftover) }
+    } else {
+      for i in unsafe firstHeld..<segments.count { unsafe arena.free(segments[i].pointer) }
+    }
+    unsafe segments.removeAll()
+    firstHeld = 0
+    unsafe leftover = nil
+    record = nil
+  }
+}

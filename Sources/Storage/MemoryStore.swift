@@ -1,0 +1,102 @@
+public import Bytes
+import Synchronization
+
+/// The memory tier: finds stored responses, brings requests for one key together on one fill, takes in what
+/// was filled and lets go of what is purged or too much.
+///
+/// Imports `Caching` for the facts of freshness that it keeps with each entry; it decides nothing by them.
+/// Its callers are the proxy's exchanges and fills, on every worker.
+///
+/// Keys are spread over 64 stripes by hash, each with its own lock, table and order of use; a second set of
+/// stripes finds the entries of a canonical URL. Locks are taken in this order and held for a few hundred
+/// nanoseconds: key stripe, URL stripe, then one of fences, fill or arena. A hit writes nothing shared but
+/// its stripe's lock and the entry's count (L5).
+@safe public final class MemoryStore: Sendable {
+  static let stripeCount = 64
+  /// Bytes from one stripe to the next, so that no two share a cache line.
+  private static let stripeStride = 256
+
+  public let arena: SlabArena
+  public let fences: Fences
+  public let options: StoreOptions
+  public let seed: HashSeed
+  public let workerCount: Int
+  let wakers: [any FillWaker]
+  private nonisolated(unsafe) let stripes: UnsafeMutableRawPointer
+  let urls: URLIndex
+  let evictionStart = Atomic<Int>(0)
+
+  /// - Parameter budget: Bytes for everything that the store holds (L31).
+  /// - Parameter seed: Also the seed of the hashes that callers pass in.
+  /// - Parameter wakers: One for each worker.
+  public init(
+    budget: Int, seed: HashSeed, workerCount: Int, options: StoreOptions, wakers: [any FillWaker]
+  ) {
+    precondition(wakers.count == workerCount, "a waker for each worker")
+    arena = SlabArena(budget: budget)
+    fences = Fences(arena: arena)
+    urls = URLIndex(arena: arena)
+    self.options = options
+    self.seed = seed
+    self.workerCount = workerCount
+    self.wakers = wakers
+    precondition(MemoryLayout<StripeSlot>.size <= MemoryStore.stripeStride)
+    unsafe stripes = .allocate(byteCount: MemoryStore.stripeCount * MemoryStore.stripeStride, alignment: 128)
+    for i in 0..<MemoryStore.stripeCount {
+      unsafe (stripes + i * MemoryStore.stripeStride).initializeMemory(
+        as: StripeSlot.self, to: StripeSlot(Stripe(number: i, arena: arena)))
+    }
+  }
+
+  deinit {
+    for i in 0..<MemoryStore.stripeCount { unsafe clear(slot(i)) }
+    unsafe stripes.deallocate()
+  }
+
+  /// The stripe of a key.
+  @inline(__always) func slot(of hash: KeyHash) -> UnsafeMutablePointer<StripeSlot> {
+    unsafe slot(Int(truncatingIfNeeded: hash.low) & (MemoryStore.stripeCount - 1))
+  }
+
+  @inline(__always) func slot(_ number: Int) -> UnsafeMutablePointer<StripeSlot> {
+    unsafe (stripes + number &* MemoryStore.stripeStride).assumingMemoryBound(to: StripeSlot.self)
+  }
+
+  private func clear(_ slot: UnsafeMutablePointer<StripeSlot>) {
+    unsafe slot.pointee.state.withLock { stripe in
+      while let node = stripe.recency.last { dropContents(of: node, in: &stripe)?.release() }
+      stripe.table.forEach { $0.free(in: arena) }
+      arena.charge(-stripe.table.bytes)
+    }
+    unsafe slot.deinitialize(count: 1)
+  }
+}
+
+public struct StoreOptions: Sendable {
+  /// Longest body that is kept, in bytes.
+  public var maxObject: Int
+  /// How far the fastest reader of a fill that is not kept may be before the slowest, in bytes (L12).
+  public var windowBytes = 1 << 20
+  /// Most variants of a key (L8).
+  public var variantsPerKey = 256
+  /// An entry's use is noted at most once in so many seconds (L32).
+  public var recencySeconds: Int64 = 5
+  /// Most fills that wait for their heads at once, for one variant (L13).
+  public var fillsAwaitingHead = 3
+  /// First and longest pause after failed refreshes (L15).
+  public var backOffMilliseconds: Milliseconds = 1000
+  public var backOffCeilingMilliseconds: Milliseconds = 30_000
+  /// Most entries that one allocation may evict before it gives up.
+  public var evictionsPerAllocation = 4096
+
+  public init(maxObject: Int) { self.maxObject = maxObject }
+}
+
+/// A stripe with its lock, and what eviction reads without it.
+struct StripeSlot: ~Copyable {
+  let state: Mutex<Stripe>
+  /// When the least recently used node of the stripe was used; the greatest value: it has none.
+  let oldestUse = Atomic<Int64>(.max)
+
+  init(_ stripe: consuming sending Stripe) { state = Mutex(stripe) }
+}

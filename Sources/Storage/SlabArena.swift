@@ -1,0 +1,118 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Memory of the cache: entries, their bodies, the index and fills live in blocks of one mapped region.
+///
+/// The region is cut into spans of 64 KiB. A span serves one size class while it holds blocks and is free for
+/// any class when it is empty. The region is larger than the budget by a sixteenth and a few spans, so that
+/// partly filled spans do not keep the bytes in use from reaching the budget, and the resident size cannot
+/// pass it by more than that (L31).
+///
+/// Shared by all threads: one lock around the free lists, never held across a system call but the one that
+/// gives pages back. The arena outlives its last block, even when its owner is gone.
+@safe public final class SlabArena: Sendable {
+  static let spanBytes = SizeClass.largest
+
+  /// Most bytes that blocks and charges may use together.
+  public let budget: Int
+  private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private let reserved: Int
+  private let slabs: Mutex<Slabs>
+  private let outside = Atomic<Int>(0)
+  private let blocks = Atomic<Int>(0)
+
+  /// - Parameter budget: Bytes, at least 1 MiB; less is taken as 1 MiB.
+  public init(budget: Int) {
+    self.budget = max(budget, 1 << 20)
+    let spans = (self.budget + self.budget / 16) / SlabArena.spanBytes + 64
+    reserved = spans * SlabArena.spanBytes
+    guard let region = unsafe linux_reserve(reserved) else {
+      fatalError("cannot reserve \(reserved) bytes of address space for the cache")
+    }
+    unsafe base = region
+    slabs = Mutex(unsafe Slabs(base: region, spans: spans))
+  }
+
+  deinit { unsafe munmap(base, reserved) }
+
+  /// A block of at least `count` bytes; `nil` when the budget or the region is used up, or when `count` is
+  /// more than the largest class.
+  func allocate(_ count: Int) -> SlabBlock? {
+    guard count <= SizeClass.largest else { return nil }
+    let sizeClass = SizeClass.index(for: count)
+    let allowance = budget - outside.load(ordering: .relaxed)
+    let block = unsafe slabs.withLock { unsafe $0.allocate(sizeClass, allowance: allowance) }
+    if unsafe block != nil { countBlock() }
+    return unsafe block
+  }
+
+  /// A block from the process's heap, for what must not fail. It is charged to the budget, so that the cache
+  /// shrinks for it at the next allocation.
+  func allocateOutside(_ count: Int) -> SlabBlock {
+    // SAFETY: 16 bytes before the block hold its size and keep the alignment of `malloc`.
+    guard let memory = unsafe malloc(count + 16) else { fatalError("out of memory") }
+    unsafe memory.storeBytes(of: count, as: Int.self)
+    charge(count + 16)
+    countBlock()
+    return unsafe SlabBlock(pointer: memory + 16, capacity: count)
+  }
+
+  func allocateSomewhere(_ count: Int) -> SlabBlock { unsafe allocate(count) ?? allocateOutside(count) }
+
+  /// Takes back a block of either kind.
+  func free(_ pointer: UnsafeMutableRawPointer) {
+    let offset = unsafe pointer - base
+    if offset >= 0, offset < reserved {
+      slabs.withLock { $0.free(offset) }
+    } else {
+      // SAFETY: by `allocateOutside`, the size stands 16 bytes before the block.
+      let memory = unsafe pointer - 16
+      charge(-(unsafe memory.load(as: Int.self) + 16))
+      unsafe Glibc.free(memory)
+    }
+    if blocks.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+      unsafe Unmanaged.passUnretained(self).release()
+    }
+  }
+
+  /// The first block keeps the arena alive, the last one lets it go.
+  private func countBlock() {
+    if blocks.wrappingAdd(1, ordering: .relaxed).newValue == 1 { _ = unsafe Unmanaged.passRetained(self) }
+  }
+
+  /// Counts memory that is not the arena's own against the budget. Negative: gives it back.
+  func charge(_ bytes: Int) { outside.wrappingAdd(bytes, ordering: .relaxed) }
+
+  /// More is counted than the budget allows: something that must not fail has taken it.
+  var isOverBudget: Bool {
+    slabs.withLock { $0.allocated } + outside.load(ordering: .relaxed) > budget
+  }
+
+  public var statistics: ArenaStatistics {
+    slabs.withLock {
+      ArenaStatistics(
+        budget: budget, allocatedBytes: $0.allocated, chargedBytes: outside.load(ordering: .relaxed),
+        spansInUse: $0.spansInUse, spansResident: $0.spansResident)
+    }
+  }
+}
+
+/// Uninitialised memory: `capacity` bytes aligned to 8.
+@unsafe struct SlabBlock: @unchecked Sendable {
+  var pointer: UnsafeMutableRawPointer
+  var capacity: Int
+}
+
+public struct ArenaStatistics: Equatable, Sendable {
+  public var budget: Int
+  /// Bytes in blocks, by size class, as the budget counts them.
+  public var allocatedBytes: Int
+  /// Bytes outside the arena that the budget counts: tables, fills, purge records.
+  public var chargedBytes: Int
+  public var spansInUse: Int
+  /// Spans whose pages have not been given back, in use or kept for the next class that needs one.
+  public var spansResident: Int
+
+  public var countedBytes: Int { allocatedBytes + chargedBytes }
+}
