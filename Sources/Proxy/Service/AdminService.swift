@@ -96,6 +96,7 @@ struct AdminService {
         exchange, 403,
         "a purge needs the admin token, or a loopback address, a loopback Host and Content-Type: application/json")
     }
+    let body = exchange.collected
     let request: PurgeRequest
     let body = exchange.collected
     do throws(PurgeRequestError) {
