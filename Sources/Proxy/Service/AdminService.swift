@@ -98,7 +98,6 @@ struct AdminService {
     }
     let body = exchange.collected
     let request: PurgeRequest
-    let body = exchange.collected
     do throws(PurgeRequestError) {
       request = try PurgeRequest.parse(body.span)
     } catch {
