@@ -25,7 +25,7 @@ let package = Package(
   dependencies: [],
   targets: [
     .target(name: "CLinux"),
-    module("Bytes", []),
+    module("Bytes", ["CLinux"]),
     module("IO", ["CLinux", "Bytes"]),
     module("HTTP", ["Bytes"]),
     module("Caching", ["Bytes", "HTTP"]),
@@ -44,7 +44,7 @@ let package = Package(
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
     tests("StorageTests", ["Storage", "Bytes", "Caching"]),
-    tests("UpstreamTests", ["IO", "Upstream"]),
+    tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
     tests("ProxyTests", ["Proxy"]),
     tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),

@@ -24,7 +24,9 @@ public func canonicalURL(from text: Span<UInt8>) -> [UInt8]? {
   for i in start..<end where text[i] <= .space || text[i] == 127 { return nil }
   var hostEnd = start
   while hostEnd < end, text[hostEnd] != .slash, text[hostEnd] != .question { hostEnd += 1 }
-  guard isAuthority(text.extracting(start..<hostEnd)) else { return nil }
+  // RFC 3986 §3.2.3 allows an empty port; without a scheme before it, it would be the end of one.
+  let hasEmptyPort = start > 0 && text[hostEnd - 1] == .colon
+  guard Authority.isValid(text.extracting(start..<(hasEmptyPort ? hostEnd - 1 : hostEnd))) else { return nil }
   var output = OutputBuffer(capacity: end - start + 1)
   writeHost(text.extracting(start..<hostEnd), ports: .both, to: &output)
   writePathAndQuery(text.extracting(hostEnd..<end), to: &output)
@@ -74,28 +76,4 @@ private func portColon(in authority: Span<UInt8>) -> Int? {
   while i > 0, authority[i - 1].isDigit { i -= 1 }
   guard i > 0, authority[i - 1] == .colon else { return nil }
   return i - 1
-}
-
-/// Whether a text can be the host and port of a URL, RFC 3986 §3.2.2. User information is refused.
-private func isAuthority(_ text: Span<UInt8>) -> Bool {
-  guard text.count > 0 else { return false }
-  var nameEnd = text.count
-  if let colon = portColon(in: text) { nameEnd = colon }
-  guard nameEnd > 0 else { return false }
-  if text[0] == UInt8(ascii: "[") {
-    guard text[nameEnd - 1] == UInt8(ascii: "]") else { return false }
-    for i in 1..<(nameEnd - 1) where text[i].hexValue == nil && text[i] != .colon && text[i] != .dot {
-      return false
-    }
-    return nameEnd > 2
-  }
-  for i in 0..<nameEnd where !isHostByte(text[i]) { return false }
-  return true
-}
-
-/// `reg-name` of RFC 3986 §3.2.2, and `_`, which is in use.
-private func isHostByte(_ byte: UInt8) -> Bool {
-  if byte.isDigit || byte.isUpper || byte.isLower { return true }
-  return byte == .dash || byte == .dot || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "~")
-    || byte == UInt8(ascii: "%")
 }

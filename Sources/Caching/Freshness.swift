@@ -82,9 +82,9 @@ public struct Freshness: Equatable, Sendable {
 
   /// `current_age` in seconds, RFC 9111 §4.2.3; saturates at 2³¹. Does not allocate.
   @inlinable public func age(at now: Int64) -> UInt32 {
-    let resident = now &- responseTime
-    guard resident > 0 else { return initialAge }
-    return UInt32(min(Int64(initialAge) &+ min(resident, Int64(Self.ceiling)), Int64(Self.ceiling)))
+    guard now > responseTime else { return initialAge }
+    let resident = min(now &- responseTime, Int64(Self.ceiling))
+    return UInt32(truncatingIfNeeded: min(Int64(initialAge) &+ resident, Int64(Self.ceiling)))
   }
 
   /// Seconds of freshness left; not positive: stale for so long. Does not allocate.

@@ -5,8 +5,8 @@ import Bytes
 /// Narrower than the grammar, since two parsers must not read one authority differently: no user information,
 /// no percent-encoding and none of `!$&'()*+,;=` in a name, IP literals only of version 6, and a port that is
 /// there has 1 to 5 digits, is at most 65535 and has no leading zero.
-enum Authority {
-  static func isValid(_ bytes: Span<UInt8>) -> Bool {
+public enum Authority {
+  public static func isValid(_ bytes: Span<UInt8>) -> Bool {
     guard bytes.count > 0 else { return false }
     var i = 0
     if bytes[0] == UInt8(ascii: "[") {
@@ -26,8 +26,8 @@ enum Authority {
     return port <= 65535 && bytes[0] != UInt8(ascii: "0")
   }
 
-  /// RFC 3986 §3.2.2: eight groups of up to four hexadecimal digits, one run of which may be left out as `::`;
-  /// the last two may be written as an IPv4 address. No zone.
+  /// RFC 3986 §3.2.2: eight groups of up to four hexadecimal digits, one run of which may be left out as
+  /// `::`; the last two may be written as an IPv4 address. No zone.
   private static func isIPv6(_ bytes: Span<UInt8>) -> Bool {
     var groups = 0
     var isShortened = false

@@ -4,7 +4,8 @@ enum ByteClass {
   /// What a registered name of an authority is made of here, see `Authority`.
   static let host: UInt8 = 2
 
-  /// 128 bytes of class bits, for ASCII. A string and not an array, so that no access needs an initialisation check.
+  /// 128 bytes of class bits, for ASCII. A string and not an array, so that no access needs an
+  /// initialisation check.
   private static var table: StaticString {
     """
     \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\

@@ -43,8 +43,9 @@ public enum ChunkedStep: Equatable, Sendable {
   case end(consumed: Int)
 }
 
-/// Decodes a chunked body, RFC 9112 §7.1, resumable at any byte: strict in every line, since a chunk that two
-/// parsers measure differently is how requests are smuggled. Extensions are checked and dropped, trailers too.
+/// Decodes a chunked body, RFC 9112 §7.1, resumable at any byte: strict in every line, since a chunk that
+/// two parsers measure differently is how requests are smuggled. Extensions are checked and dropped,
+/// trailers too.
 public struct ChunkedDecoder: Sendable {
   /// Extension bytes in the whole body.
   public static let extensionLimit = 4096

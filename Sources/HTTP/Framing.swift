@@ -106,17 +106,34 @@ private struct TransferCodings {
 
 /// What `Connection` says about the connection itself, RFC 9112 §9.3 and 9.6.
 enum Persistence {
-  static func isKept(_ head: borrowing Head, minorVersion: UInt8) -> Bool {
-    guard head.has(.connection) else { return minorVersion > 0 }
+  /// Bytes of all `Connection` values. Each other field is looked up in them before a message is forwarded:
+  /// without a ceiling one head could ask for millions of comparisons.
+  static let optionBytes = 1024
+
+  /// - Parameter isRepeated: There is more than one `Connection` line.
+  /// - Returns: `nil` for more options than the ceiling.
+  static func isKept(_ head: borrowing Head, isRepeated: Bool, minorVersion: UInt8) -> Bool? {
+    guard let first = head.value(of: .connection) else { return minorVersion > 0 }
+    if !isRepeated {
+      if NameWords.areEqual(first, "keep-alive") { return true }
+      if NameWords.areEqual(first, "close") { return false }
+    }
+    return isKeptByList(head, minorVersion: minorVersion)
+  }
+
+  private static func isKeptByList(_ head: borrowing Head, minorVersion: UInt8) -> Bool? {
     var closes = false
     var keeps = false
+    var left = optionBytes
     for line in head.lines where line.known == .connection {
       let value = head.value(line)
+      left -= value.count
+      if left < 0 { return nil }
       var members = ListMembers()
       while let member = members.next(in: value) {
         let option = value.extracting(member)
-        if option.equalsIgnoringCase("close") { closes = true }
-        if option.equalsIgnoringCase("keep-alive") { keeps = true }
+        if NameWords.areEqual(option, "close") { closes = true }
+        if NameWords.areEqual(option, "keep-alive") { keeps = true }
       }
     }
     return !closes && (keeps || minorVersion > 0)

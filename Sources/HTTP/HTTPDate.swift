@@ -16,7 +16,8 @@ public enum HTTPDate {
     return comma == 3 ? fixdate(bytes) : rfc850(bytes, comma, now)
   }
 
-  /// Writes the preferred form, 29 bytes. Seconds outside the years 0 to 9999 are moved to the nearest inside.
+  /// Writes the preferred form, 29 bytes. Seconds outside the years 0 to 9999 are moved to the nearest
+  /// inside.
   public static func write(_ seconds: Int64, to output: inout OutputBuffer) {
     let date = CivilDate(seconds: min(max(seconds, -62_167_219_200), 253_402_300_799))
     append(weekdayNames, date.weekday, to: &output)
@@ -74,11 +75,10 @@ public enum HTTPDate {
     // The century of the year 50 years ahead holds every two-digit year that is not further off than that.
     var year = (today.year + 50) / 100 * 100 + shortYear
     if year > today.year + 50 { year -= 100 }
-    let seconds = CivilDate.seconds(year: year, month: month + 1, day: day, second: second)
-    guard year == today.year + 50, let seconds,
-      let bound = CivilDate.seconds(
-        year: year, month: today.month, day: min(today.day, 28), second: today.second), seconds > bound
-    else { return seconds }
+    guard let seconds = CivilDate.seconds(year: year, month: month + 1, day: day, second: second) else {
+      return nil
+    }
+    if year < today.year + 50 || seconds <= today.later(byYears: 50) { return seconds }
     return CivilDate.seconds(year: year - 100, month: month + 1, day: day, second: second)
   }
 
@@ -162,6 +162,12 @@ struct CivilDate {
     day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
     month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
     year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+  }
+
+  /// The same day and time of another year; from a leap day the day before it, if that year has none.
+  func later(byYears years: Int) -> Int64 {
+    let last = CivilDate.length(ofMonth: month, year: year + years)
+    return CivilDate.seconds(year: year + years, month: month, day: min(day, last), second: second) ?? 0
   }
 
   /// `nil` for a day that the month does not have.

@@ -10,12 +10,21 @@ enum HTTPVersion {
     case unsupported
   }
 
-  /// Looks at the bytes of a version that begins at `start`, from `position` on, and moves `position` over what
-  /// is right. `minor` becomes 0 or 1 with the last byte: a higher one counts as 1 (RFC 9110 §2.5).
+  /// Looks at the bytes of a version that begins at `start`, from `position` on, and moves `position` over
+  /// what is right. `minor` becomes 0 or 1 with the last byte: a higher one counts as 1 (RFC 9110 §2.5).
   static func scan(
     _ base: UnsafePointer<UInt8>, from start: Int, position: inout Int, limit: Int, minor: inout UInt8
   ) throws(Fault) {
     let pattern: StaticString = "HTTP/1.x"
+    if position == start, start &+ length <= limit {
+      // SAFETY: 8 bytes before `limit`, and the 8 of the pattern. `HTTP/1.1` is nearly every version.
+      let word = unsafe UnsafeRawPointer(base).loadUnaligned(fromByteOffset: start, as: UInt64.self)
+      if word == 0x312e_312f_5054_5448 {
+        minor = 1
+        position &+= length
+        return
+      }
+    }
     while position < limit, position &- start < length {
       let i = position &- start
       // SAFETY: before `limit`, for which the caller vouches; `i` is below the pattern's length.

@@ -3,18 +3,15 @@ import Bytes
 extension FieldSet {
   /// Fields that concern one connection only, RFC 9110 §7.6.1, with those of proxy authentication: this proxy
   /// asks for none, and credentials for it are nobody else's business.
-  public static var hopByHop: FieldSet {
-    FieldSet(
-      .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .trailer,
-      .transferEncoding, .upgrade)
-  }
+  public static let hopByHop = FieldSet(
+    .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .trailer,
+    .transferEncoding, .upgrade)
 
-  /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or mean
-  /// something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no effect.
-  static var neverHopByHop: FieldSet {
-    FieldSet(
-      .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age)
-  }
+  /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or
+  /// mean something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no
+  /// effect.
+  static let neverHopByHop = FieldSet(
+    .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age)
 }
 
 extension Head {

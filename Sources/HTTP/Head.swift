@@ -36,7 +36,7 @@ public struct FieldLine: Sendable {
     unsafe self.base = base
     self.size = size
     lines.removeAll(keepingCapacity: true)
-    added.removeAll(keepingCapacity: true)
+    if !added.isEmpty { added.removeAll(keepingCapacity: true) }
     present = FieldSet()
   }
 
@@ -97,7 +97,19 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
-  public func has(_ field: KnownField) -> Bool { present.contains(field) }
+  /// Calls `body` with bytes of the message. For a head that is stored in an object, from which no span may be
+  /// taken out.
+  public func withBytes<Result>(_ range: ByteRange, _ body: (Span<UInt8>) -> Result) -> Result {
+    body(message.extracting(range))
+  }
+
+  /// Calls `body` with the value of a known field's first line; `nil` when there is none.
+  public func withValue<Result>(of field: KnownField, _ body: (Span<UInt8>) -> Result) -> Result? {
+    guard let line = first(field) else { return nil }
+    return body(value(line))
+  }
+
+  @inlinable public func has(_ field: KnownField) -> Bool { present.contains(field) }
 
   /// The first line of a known field.
   public func first(_ field: KnownField) -> FieldLine? {
@@ -113,6 +125,13 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(value(line), borrowing: self)
   }
 
+  /// The same, empty when the field is absent.
+  @_lifetime(borrow self)
+  public func valueOrNothing(of field: KnownField) -> Span<UInt8> {
+    guard let line = first(field) else { return Span() }
+    return unsafe _overrideLifetime(value(line), borrowing: self)
+  }
+
   /// How many lines a known field has.
   public func count(of field: KnownField) -> Int {
     guard present.contains(field) else { return 0 }
@@ -124,6 +143,15 @@ public struct FieldLine: Sendable {
   /// Calls `body` with the value of each line whose name equals `name`, case ignored, in order.
   public func forEachValue(named name: Span<UInt8>, _ body: (Span<UInt8>) -> Void) {
     for line in lines where self.name(line).equalsIgnoringCase(name) { body(value(line)) }
+  }
+
+  /// Takes the fields of another head, with a copy of its message.
+  public mutating func copy(from other: borrowing Head) {
+    unsafe begin(base: other.base, size: other.size)
+    lines = other.lines
+    added = other.added
+    present = other.present
+    persist(count: size)
   }
 
   /// Used by the parsers of this module: a line of the message.

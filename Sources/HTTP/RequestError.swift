@@ -18,6 +18,8 @@ public enum RequestError: Error, Equatable, Sendable {
   case badAuthority
   /// `Expect` with anything but `100-continue`.
   case unknownExpectation
+  /// More than 1024 bytes of `Connection`.
+  case connectionOptionsTooLong
   case headTooLarge
   case field(FieldFault)
   case framing(FramingFault)
@@ -28,7 +30,7 @@ public enum RequestError: Error, Equatable, Sendable {
     case .badMethod, .badTarget, .badVersion, .missingHost, .repeatedHost, .badAuthority: 400
     case .targetTooLong: 414
     case .unknownExpectation: 417
-    case .headTooLarge, .field(.tooManyFields): 431
+    case .connectionOptionsTooLong, .headTooLarge, .field(.tooManyFields): 431
     case .methodTooLong, .connectRefused, .framing(.unknownTransferCoding): 501
     case .unsupportedVersion: 505
     case .field, .framing: 400
@@ -49,6 +51,7 @@ public enum RequestError: Error, Equatable, Sendable {
     case .repeatedHost: "more than one Host"
     case .badAuthority: "bad host or port"
     case .unknownExpectation: "unknown expectation"
+    case .connectionOptionsTooLong: "Connection too long"
     case .headTooLarge: "head too large"
     case .field(let fault): fault.text
     case .framing(let fault): fault.text

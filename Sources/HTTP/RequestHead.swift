@@ -20,7 +20,8 @@ public struct HeadLimits: Equatable, Sendable {
   }
 }
 
-/// One request's head, RFC 9112 §3 and 5, parsed strictly: what two parsers could read differently is refused.
+/// One request's head, RFC 9112 §3 and 5, parsed strictly: what two parsers could read differently is
+/// refused.
 ///
 /// All ranges are offsets into the message, `head.message`. One value serves many requests in turn and keeps
 /// its memory.
@@ -66,8 +67,8 @@ public struct RequestHead: ~Copyable {
     end = 0
   }
 
-  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault is in
-  /// its meaning.
+  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault
+  /// is in its meaning.
   public var position: Int { isInFields ? fields.position : line.position }
 
   /// Parses what is new. Afterwards `head` borrows the bytes, which the caller keeps in place until the next
@@ -165,7 +166,11 @@ public struct RequestHead: ~Copyable {
     case .length(let length): framing = length == 0 ? .none : .length(length)
     case .chunked: framing = .chunked
     }
-    keepsAlive = Persistence.isKept(head, minorVersion: minorVersion)
+    guard
+      let isKept = Persistence.isKept(
+        head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    else { throw .connectionOptionsTooLong }
+    keepsAlive = isKept
     // HTTP/1.0 has no expectations: RFC 9110 §10.1.1 says to ignore them there.
     if minorVersion > 0, let expectation = head.first(.expect) {
       guard !fields.repeated.contains(.expect), head.value(expectation).equalsIgnoringCase("100-continue")

@@ -38,8 +38,8 @@ public struct ResponseHead: ~Copyable {
     stated = .nothing
   }
 
-  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault is in
-  /// its meaning.
+  /// The next byte to look at; after an error the byte that is wrong, or the end of the head if the fault
+  /// is in its meaning.
   public var position: Int { isInFields ? fields.position : line.position }
 
   /// Parses what is new. Afterwards `head` borrows the bytes, which the caller keeps in place until the next
@@ -102,6 +102,10 @@ public struct ResponseHead: ~Copyable {
       throw .framing(error)
     }
     if status < 200 || status == 204, stated != .nothing, stated != .length(0) { throw .bodyNotAllowed }
-    keepsAlive = Persistence.isKept(head, minorVersion: minorVersion)
+    guard
+      let isKept = Persistence.isKept(
+        head, isRepeated: fields.repeated.contains(.connection), minorVersion: minorVersion)
+    else { throw .connectionOptionsTooLong }
+    keepsAlive = isKept
   }
 }

@@ -1,7 +1,7 @@
 import Bytes
 
-/// `HTTP/1.x SP 3DIGIT SP [reason] CRLF`, RFC 9112 §4, resumable at any byte. The space before an absent reason
-/// may be missing too, as with many servers: that leaves nothing in doubt.
+/// `HTTP/1.x SP 3DIGIT SP [reason] CRLF`, RFC 9112 §4, resumable at any byte. The space before an absent
+/// reason may be missing too, as with many servers: that leaves nothing in doubt.
 struct StatusLineParser {
   private enum Phase {
     /// → status

@@ -162,8 +162,9 @@ public struct SystemError: Error, Equatable, Sendable {
     self.code = code
   }
 
-  public var description: String {
+  /// The system's words for the code.
+  public var reason: String {
     // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
-    "\(call): \(unsafe String(cString: strerror(code)))"
+    unsafe String(cString: strerror(code))
   }
 }

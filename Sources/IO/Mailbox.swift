@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Synchronization
 
@@ -25,16 +24,12 @@ public final class Mailbox<Mail: Sendable>: Sendable {
   }
 }
 
-/// An eventfd by which a loop is woken.
+/// An eventfd by which a loop is woken. What there is to do is looked for after every turn.
 public final class WakeUp: Channel {
   private let loop: EventLoop
-  private let handler: () -> Void
 
-  public init(loop: EventLoop, handler: @escaping () -> Void) throws(SystemError) {
-    let fd = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
-    guard fd >= 0 else { throw SystemError(call: "eventfd", code: errno) }
+  public init(loop: EventLoop, adopting fd: CInt) throws(SystemError) {
     self.loop = loop
-    self.handler = handler
     super.init(adopting: fd)
     try loop.add(self)
   }
@@ -42,7 +37,6 @@ public final class WakeUp: Channel {
   public override func ready(_ readiness: Readiness) {
     var count: UInt64 = 0
     _ = unsafe loop.kernel.read(fd, into: &count, count: 8)
-    handler()
   }
 
   /// Wakes the loop that watches `fd`; may be called on any thread.

@@ -19,12 +19,15 @@ extension Fill {
   }
 
   /// A reader goes, done or not. If others stay on its worker, that reports their least next.
+  ///
+  /// When it was the last, the owner is woken to decide whether the rest is worth reading (L13).
   public func leave(worker: Int) {
-    body.withLock {
+    let isLast = body.withLock {
       $0.readers -= 1
       unsafe lanes[worker].readers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      return $0.readers == 0
     }
-    wakeOwnerIfDrained()
+    if isLast, status == .awaitingHead || status == .streaming { wakeOwner() } else { wakeOwnerIfDrained() }
   }
 
   public var readerCount: Int { body.withLock { $0.readers } }
@@ -57,10 +60,22 @@ extension Fill {
   private func wakeOwnerIfDrained() {
     guard isOwnerPaused.load(ordering: .sequentiallyConsistent) else { return }
     guard !isWindowFull(publishedLength.load(ordering: .sequentiallyConsistent)) else { return }
+    wakeOwner()
+  }
+
+  private func wakeOwner() {
     if !isDrainPending.exchange(true, ordering: .acquiringAndReleasing) {
       store.wakers[ownerWorker].fillDrained(self)
     }
   }
+
+  /// The window is full, and the owner waits for its readers.
+  public var isPaused: Bool {
+    isOwnerPaused.load(ordering: .relaxed) && isWindowFull(publishedLength.load(ordering: .relaxed))
+  }
+
+  /// Readers that have consumed less than this are to be cut: they hold up the others (L12).
+  public var cutLimit: Int { cutBelow.load(ordering: .acquiring) }
 
   func isWindowFull(_ published: Int) -> Bool {
     !keep && published - leastConsumed(published) >= store.options.windowBytes

@@ -34,6 +34,7 @@ import Synchronization
   let keeps: Atomic<Bool>
   let isOwnerPaused = Atomic<Bool>(false)
   let isDrainPending = Atomic<Bool>(false)
+  let cutBelow = Atomic<Int>(0)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
   let body = Mutex(FillBody())
   /// Set by the owner before `phase` leaves `awaitingHead`.

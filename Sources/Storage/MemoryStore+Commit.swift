@@ -73,6 +73,7 @@ extension MemoryStore {
       publishOldest(of: stripe)
     }
     garbage.release()
+    restoreBudget()
   }
 
   /// A refresh has failed: the next is to wait, 1 s at first, twice as long each time, at most 30 s (L15).

@@ -13,6 +13,17 @@ extension MemoryStore {
     return nil
   }
 
+  /// Evicts for what was taken beyond the budget: nodes, fills and passing bodies do not wait for room. No
+  /// stripe's lock may be held.
+  func restoreBudget() {
+    for _ in 0..<MemoryStore.restoringEvictions {
+      guard arena.isOverBudget, evictOldest() else { return }
+    }
+  }
+
+  /// Most entries that go at once to restore the budget; each of its causes is smaller than so many.
+  private static let restoringEvictions = 16
+
   /// Evicts from the stripe whose least recently used is oldest. False: nothing is left in any.
   private func evictOldest() -> Bool {
     // Each time from another stripe on, since many are equally old by a clock of seconds.

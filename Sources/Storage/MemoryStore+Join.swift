@@ -22,7 +22,7 @@ extension MemoryStore {
     cacheNow: CacheSeconds, collapseTimeout: Milliseconds, worker: Int, replacing: UInt64,
     selecting: (Span<UInt8>) -> KeyHash
   ) -> JoinOutcome {
-    unsafe slot(of: hash).pointee.state.withLock { stripe in
+    let outcome: JoinOutcome = unsafe slot(of: hash).pointee.state.withLock { stripe in
       stripe.clock = max(stripe.clock, cacheNow)
       if let node = stripe.find(hash, key: key),
         hasNewer(under: node, in: stripe, than: replacing, now: cacheNow, selecting: selecting)
@@ -40,6 +40,8 @@ extension MemoryStore {
       stripe.register(fill, at: target)
       return .started(fill)
     }
+    if case .started = outcome { restoreBudget() }
+    return outcome
   }
 
   /// A fill for one request alone: a pass, or under a mark.
@@ -49,6 +51,7 @@ extension MemoryStore {
     hash: KeyHash, key: Span<UInt8>, urlHash: KeyHash, url: Span<UInt8>, now: Milliseconds, worker: Int,
     mayStore: Bool
   ) -> Fill {
+    restoreBudget()
     let subject = FillSubject(hash: hash, key: key, urlHash: urlHash, url: url, now: now, worker: worker)
     return Fill(subject, store: self, born: fences.nextBorn(), isShared: false, mayStore: mayStore)
   }

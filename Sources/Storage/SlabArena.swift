@@ -84,6 +84,11 @@ import Synchronization
   /// Counts memory that is not the arena's own against the budget. Negative: gives it back.
   func charge(_ bytes: Int) { outside.wrappingAdd(bytes, ordering: .relaxed) }
 
+  /// More is counted than the budget allows: something that must not fail has taken it.
+  var isOverBudget: Bool {
+    slabs.withLock { $0.allocated } + outside.load(ordering: .relaxed) > budget
+  }
+
   public var statistics: ArenaStatistics {
     slabs.withLock {
       ArenaStatistics(

@@ -20,7 +20,8 @@ public struct BackendAddress: Sendable, Hashable {
     fixed = address
   }
 
-  private init(host: String, port: UInt16) {
+  /// - Parameter host: A name, or an address in numbers without brackets.
+  public init(host: String, port: UInt16) {
     self.host = host
     self.port = port
     fixed = SocketAddress(numeric: host, port: port)

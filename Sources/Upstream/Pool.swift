@@ -33,7 +33,7 @@ public final class Pool: Sendable {
   public let backends: [BackendAddress]
   public let options: PoolOptions
   private let granted: Granted
-  private let balancer: Mutex<Balancer>
+  private let balancer: Guarded<Balancer>
   private let up = Atomic<Int>(0)
   private let queued = Atomic<Int>(0)
 
@@ -52,7 +52,7 @@ public final class Pool: Sendable {
       if let address = backend.fixed { balancer.add(address, backend) }
     }
     up.store(balancer.upCount, ordering: .relaxed)
-    self.balancer = Mutex(balancer)
+    self.balancer = Guarded(balancer)
   }
 
   /// Some server is up, as far as requests have shown. If not, stale content that may be served instead of an

@@ -22,7 +22,7 @@ public final class Resolver: Sendable {
   private let lookUp: LookUp
   private let changed: Changed
   /// The failure of each name's last look-up. Held during a round, so that rounds do not overlap.
-  private let failures: Mutex<[ResolveError?]>
+  private let failures: Guarded<[ResolveError?]>
   private let stopped: StopSignal
 
   /// - Parameters:
@@ -45,7 +45,7 @@ public final class Resolver: Sendable {
     self.intervalMilliseconds = intervalMilliseconds
     self.lookUp = lookUp
     self.changed = changed
-    failures = Mutex(Array(repeating: nil, count: names.count))
+    failures = Guarded(Array(repeating: nil, count: names.count))
     stopped = StopSignal()
   }
 
@@ -80,11 +80,15 @@ public final class Resolver: Sendable {
 
   /// Starts the thread, which begins with a pause: `resolveAll` comes before. Without names there is nothing
   /// to start. To be called once.
-  public func start() {
+  ///
+  /// - Throws: when the system gives no thread.
+  public func start() throws(SystemError) {
     guard !names.isEmpty else { return }
-    startThread(named: "resolver") {
-      while !self.stopped.wait(milliseconds: self.intervalMilliseconds) { self.resolveAll() }
+    let thread = try startThread { [self] in
+      unsafe linux_name_thread("resolver")
+      while !stopped.wait(milliseconds: intervalMilliseconds) { resolveAll() }
     }
+    pthread_detach(thread)
   }
 
   /// Ends the thread: at once if it pauses, else after the look-up that it waits for. Does not wait for that.
@@ -115,31 +119,5 @@ private final class StopSignal: Sendable {
     var interest = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     _ = unsafe poll(&interest, 1, CInt(clamping: milliseconds))
     return isSet
-  }
-}
-
-private func startThread(named name: StaticString, _ body: @escaping @Sendable () -> Void) {
-  let start = unsafe Unmanaged.passRetained(ThreadStart(name, body))
-  var thread = pthread_t()
-  // SAFETY: the retained object is taken over, once, by the thread.
-  let code = unsafe pthread_create(
-    &thread, nil,
-    { argument in
-      let start = unsafe Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
-      unsafe linux_name_thread(UnsafeRawPointer(start.name.utf8Start).assumingMemoryBound(to: CChar.self))
-      start.body()
-      return nil
-    }, start.toOpaque())
-  if code != 0 { fatalError("pthread_create: \(code)") }
-  pthread_detach(thread)
-}
-
-private final class ThreadStart: Sendable {
-  let name: StaticString
-  let body: @Sendable () -> Void
-
-  init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
-    self.name = name
-    self.body = body
   }
 }

@@ -115,8 +115,11 @@ func parseResponse(
   var base: UnsafePointer<UInt8> { unsafe UnsafePointer(memory) }
 }
 
+/// The reverse of `octets`.
 func text(_ bytes: Span<UInt8>) -> String {
-  String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self)
+  var result = String.UnicodeScalarView()
+  for i in bytes.indices { result.append(Unicode.Scalar(bytes[i])) }
+  return String(result)
 }
 
 /// `name|value` of each line.

@@ -1,6 +1,6 @@
+import Bytes
 import Glibc
 import IO
-import Synchronization
 import Testing
 
 @testable import Upstream
@@ -92,9 +92,9 @@ struct AddressChangeTests {
 
 /// Answers of a name server that the test sets.
 private final class Names: Sendable {
-  let answers = Mutex<[String: Result<[SocketAddress], ResolveError>]>([:])
-  let asked = Mutex<[String]>([])
-  let told = Mutex<[String]>([])
+  let answers = Guarded<[String: Result<[SocketAddress], ResolveError>]>([:])
+  let asked = Guarded<[String]>([])
+  let told = Guarded<[String]>([])
 
   func set(_ host: String, _ addresses: [String]) {
     answers.withLock { $0[host] = .success(addresses.map { address($0) }) }
@@ -166,11 +166,11 @@ struct ResolverTests {
     #expect(names.told.withLock { $0 } == ["api.test:80 \(EAI_NONAME)", "api.test:80 found"])
   }
 
-  @Test(.timeLimit(.minutes(1))) func `its thread goes on resolving until it is stopped`() async {
+  @Test(.timeLimit(.minutes(1))) func `its thread goes on resolving until it is stopped`() async throws {
     let names = Names()
     let pool = makePool(["api.test:80"])
     let resolver = names.resolver([pool], interval: 1)
-    resolver.start()
+    try resolver.start()
     while names.asked.withLock({ $0.count }) < 3 { await Task.yield() }
     names.set("api.test", ["10.0.0.1:80"])
     while pool.pick(now: 0) == nil { await Task.yield() }

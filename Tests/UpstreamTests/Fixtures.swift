@@ -1,6 +1,5 @@
 import Bytes
 import IO
-import Synchronization
 import Upstream
 
 /// Who was granted a connection, in order.
@@ -11,7 +10,7 @@ final class Grants: Sendable {
     var server: String
   }
 
-  private let list = Mutex<[(worker: Int, ticket: UInt64, server: Server)]>([])
+  private let list = Guarded<[(worker: Int, ticket: UInt64, server: Server)]>([])
 
   var take: Pool.Granted {
     { worker, ticket, server in self.list.withLock { $0.append((worker, ticket, server)) } }

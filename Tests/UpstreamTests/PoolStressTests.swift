@@ -10,13 +10,13 @@ private final class Workers: Sendable {
   let limit: Int
   let mailboxes: [Mailbox]
   /// Connections in use per server id, counted by those who hold them.
-  let held = Mutex<[UInt32: Int]>([:])
+  let held = Guarded<[UInt32: Int]>([:])
   let mostHeld = Atomic<Int>(0)
   let granted = Atomic<Int>(0)
   let acquired = Atomic<Int>(0)
   let cancelled = Atomic<Int>(0)
 
-  final class Mailbox: Sendable { let grants = Mutex<[(ticket: UInt64, server: Server)]>([]) }
+  final class Mailbox: Sendable { let grants = Guarded<[(ticket: UInt64, server: Server)]>([]) }
 
   init(count: Int, limit: Int) {
     self.limit = limit

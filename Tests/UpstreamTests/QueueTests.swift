@@ -1,6 +1,5 @@
 import Bytes
 import IO
-import Synchronization
 import Testing
 
 @testable import Upstream

@@ -88,7 +88,7 @@ extension ClientConnection {
     let count = unsafe worker.loop.kernel.read(fd, into: memory, count: room)
     if count > 0 {
       isReadable = count == room || peerEndAnnounced
-      worker.counters.received(count)
+      worker.counters.add(.clientBytesReceived, count)
       return count
     }
     if count == -Int(EINTR) { return unsafe read(into: memory, room: room) }

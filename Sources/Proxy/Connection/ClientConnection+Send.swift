@@ -27,7 +27,7 @@ extension ClientConnection {
 
   /// Adds the fields of framing and connection, which are this connection's to say, and the empty line.
   private func finishHead(of exchange: Exchange) {
-    let outgoing = unsafe exchange.outgoing
+    let outgoing = exchange.outgoing
     let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || machine.isDraining
     let isOld = exchange.request.minorVersion == 0
     output = ResponseOutput()
@@ -59,7 +59,7 @@ extension ClientConnection {
       guard let exchange else { return }
       guard prepareChunk(of: exchange, first: first) else { return }
       let parts = unsafe worker.iovecs
-      let stored = first ? unsafe exchange.outgoing.storedCount : 0
+      let stored = first ? exchange.outgoing.storedCount : 0
       let leadCount = first ? stored + worker.tail.count : output.leadCount
       var count = unsafe placeLead(of: exchange, first: first, in: parts)
       var total = leadCount
@@ -100,8 +100,8 @@ extension ClientConnection {
   private func placeLead(of exchange: Exchange, first: Bool, in parts: UnsafeMutablePointer<iovec>) -> Int {
     var count = 0
     if first {
-      let outgoing = unsafe exchange.outgoing
-      if let head = unsafe outgoing.storedHead, unsafe outgoing.storedCount > 0 {
+      let outgoing = exchange.outgoing
+      if let head = unsafe outgoing.storedHead, outgoing.storedCount > 0 {
         unsafe parts[0] = iovec(
           iov_base: UnsafeMutableRawPointer(mutating: head), iov_len: outgoing.storedCount)
         count = 1
@@ -133,7 +133,7 @@ extension ClientConnection {
       output.bodySent(sent - leadSent)
       exchange.bodyConsumed(sent - leadSent)
     }
-    worker.counters.sent(sent)
+    worker.counters.add(.clientBytesSent, sent)
     exchange.bytesSent += sent
     if written == total { return true }
     guard written >= 0 || written == -Int(EAGAIN) || written == -Int(EINTR) else {
@@ -147,7 +147,7 @@ extension ClientConnection {
 
   /// What the first write left of the head is copied: the worker's buffer serves others meanwhile.
   private func keepLead(of exchange: Exchange, from sent: Int) {
-    let stored = unsafe exchange.outgoing.storedCount
+    let stored = exchange.outgoing.storedCount
     guard sent < stored + worker.tail.count else { return }
     output.lead.removeAll(keepingCapacity: true)
     output.leadSent = 0
@@ -208,7 +208,6 @@ extension ClientConnection {
   /// only a reset shows that it is none.
   func cut(_ exchange: Exchange) {
     guard exchange === self.exchange, fd >= 0 else { return }
-    worker.counters.responseCut()
     output.isActive = false
     perform(machine.handle(.failed))
   }

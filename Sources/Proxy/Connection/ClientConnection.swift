@@ -67,8 +67,16 @@ final class ClientConnection: Channel, ExchangeClient {
   }
 
   override func timedOut() {
-    worker.counters.timedOut(machine.phase == .readingHead ? .head : machine.phase == .idle ? .idle : .body)
+    worker.counters.add(timeOut)
     perform(machine.handle(.timedOut))
+  }
+
+  private var timeOut: Tally {
+    switch machine.phase {
+    case .idle, .lingering, .closed: .idleTimeouts
+    case .readingHead: .headTimeouts
+    case .exchanging: output.isActive ? .sendTimeouts : .bodyTimeouts
+    }
   }
 
   /// Whether this connection has had its share of the turn; if so it goes on after the others.

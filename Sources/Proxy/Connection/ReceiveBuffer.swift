@@ -2,7 +2,7 @@ import Bytes
 
 /// Received bytes that could not be used at once: part of a head, a body the origin has no room for, pipelined
 /// requests. Only connections that hold such bytes have one; its memory comes from the worker's pool.
-@safe struct ReceiveBuffer: ~Copyable {
+@safe final class ReceiveBuffer {
   private var memory: UnsafeMutablePointer<UInt8>
   private(set) var capacity: Int
   private(set) var start = 0
@@ -25,9 +25,9 @@ import Bytes
   /// Where a read may put `room` bytes.
   var free: UnsafeMutableRawPointer { unsafe UnsafeMutableRawPointer(memory + end) }
 
-  mutating func filled(_ count: Int) { end += count }
+  func filled(_ count: Int) { end += count }
 
-  mutating func use(_ count: Int) {
+  func use(_ count: Int) {
     start += count
     if start == end {
       start = 0
@@ -36,7 +36,7 @@ import Bytes
   }
 
   /// Makes room for `more` bytes behind the last, by moving bytes to the front or into larger memory.
-  mutating func reserve(_ more: Int) {
+  func reserve(_ more: Int) {
     guard room < more else { return }
     if capacity - count >= more {
       unsafe memory.update(from: memory + start, count: count)
@@ -51,7 +51,7 @@ import Bytes
     start = 0
   }
 
-  mutating func append(_ bytes: UnsafePointer<UInt8>, count: Int) {
+  func append(_ bytes: UnsafePointer<UInt8>, count: Int) {
     reserve(count)
     unsafe (memory + end).update(from: bytes, count: count)
     end += count

@@ -21,13 +21,15 @@ enum BodyAvailability {
   }
 
   private var kind = Kind.none
-  private(set) var entry: EntryHandle?
+  private var entry: EntryHandle?
   private(set) var fill: Fill?
   private var bytes: [UInt8] = []
   /// The next byte to be taken, from the start of the whole body.
   private(set) var offset = 0
   /// Exclusive; `Int.max` while it is not known.
   private var end = 0
+  /// Segments of the entry's body.
+  private var segments = 0
   /// The entry's segment that holds `offset`, and where in it that is.
   private var segment = 0
   private var segmentOffset = 0
@@ -47,8 +49,8 @@ enum BodyAvailability {
   /// Keeps `entry` in memory; nothing of its body is sent before `read(from:to:)`.
   mutating func hold(_ entry: consuming EntryHandle) {
     clear()
+    segments = entry.bodySegmentCount
     self.entry = consume entry
-    kind = .none
   }
 
   /// Reads the held entry's body from `start` to `end`.
@@ -59,13 +61,18 @@ enum BodyAvailability {
     guard start > 0 else { return }
     var skipped = 0
     while true {
-      let count = unsafe entry!.bodySegment(segment).1
+      let count = segmentCount(segment)
       if skipped + count > start { break }
       skipped += count
       segment += 1
-      if segment == entry!.bodySegmentCount { break }
+      if segment == segments { break }
     }
     segmentOffset = start - skipped
+  }
+
+  private func segmentCount(_ index: Int) -> Int {
+    guard let bytes = unsafe entry?.bodySegment(index) else { return 0 }
+    return unsafe bytes.1
   }
 
   /// Reads a fill's body from `start` to `end`, while it arrives.
@@ -106,7 +113,7 @@ enum BodyAvailability {
 
   /// How many bytes one part could carry now, without taking them.
   mutating func available(most: Int) -> BodyAvailability {
-    var part = iovec()
+    var part = unsafe iovec()
     return unsafe parts(into: &part, capacity: 1, most: most)
   }
 
@@ -119,7 +126,7 @@ enum BodyAvailability {
     var used = 0
     var total = 0
     while total < wanted, used < capacity {
-      let (base, count) = unsafe entry!.bodySegment(index)
+      guard let (base, count) = unsafe entry?.bodySegment(index) else { break }
       let take = min(count - within, wanted - total)
       unsafe parts[used] = iovec(iov_base: UnsafeMutableRawPointer(mutating: base + within), iov_len: take)
       total += take
@@ -157,8 +164,8 @@ enum BodyAvailability {
     offset += count
     guard kind == .entry else { return }
     segmentOffset += count
-    while segment < entry!.bodySegmentCount {
-      let size = unsafe entry!.bodySegment(segment).1
+    while segment < segments {
+      let size = segmentCount(segment)
       if segmentOffset < size { break }
       segmentOffset -= size
       segment += 1

@@ -8,37 +8,37 @@ extension Exchange {
   /// Answers from a stored response.
   func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
     self.decision = decision
-    body.hold(consume entry)
     switch worker.policy.deliver(self) {
     case .deliver: break
     case .synthesize(let response): return deliverSynthetic(response)
     case .restart: return restart()
     case .fail: return fail()
     }
-    let entryStatus = body.entry!.status
-    let length = body.entry!.bodyLength
-    unsafe outgoing.storedHead = body.entry!.headBase
-    unsafe outgoing.storedCount = body.entry!.head.count
+    let length = entry.bodyLength
+    unsafe outgoing.storedHead = entry.headBase
+    outgoing.storedCount = entry.head.count
+    worker.tail.removeAll()
     switch selectPart(
-      status: entryStatus, length: length, etag: body.entry!.etag, lastModified: body.entry!.lastModified)
+      status: entry.status, length: length, etag: entry.etag, lastModified: entry.lastModified)
     {
     case .whole:
-      status = entryStatus
-      worker.tail.removeAll()
-      writeEntryFields()
-      unsafe outgoing.bodyLength = length
-      unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(entryStatus)
-      unsafe outgoing.statesLength = mayHaveBody(entryStatus)
+      status = entry.status
+      writeEntryFields(entry)
+      outgoing.bodyLength = length
+      outgoing.sendsBody = request.method != .head && mayHaveBody(status)
+      outgoing.statesLength = mayHaveBody(status)
+      body.hold(consume entry)
       body.readEntry(from: 0, to: length)
     case .part(let start, let end):
       beginPart(start, end, of: length)
-      writeEntryFields()
+      writeEntryFields(entry)
+      body.hold(consume entry)
       body.readEntry(from: start, to: end)
     case .notModified:
       beginNotModified()
-      writeEntryFields()
+      writeEntryFields(entry)
+      body.clear()
     case .unsatisfiable: return deliverUnsatisfiable(length)
-    case .preconditionFailed: return deliverPreconditionFailed()
     }
     phase = .delivering
     client?.sendHead(of: self)
@@ -46,7 +46,6 @@ extension Exchange {
 
   /// Answers from a fill while it runs.
   func deliver(_ fill: Fill, _ head: ArrivedHead) {
-    decideForFill(head)
     switch worker.policy.deliver(self) {
     case .deliver: break
     case .synthesize(let response): return deliverSynthetic(response)
@@ -54,11 +53,12 @@ extension Exchange {
     case .fail: return fail()
     }
     unsafe outgoing.storedHead = head.base
-    unsafe outgoing.storedCount = head.count
-    unsafe outgoing.bodyLength = head.contentLength
-    unsafe outgoing.statesLength = true
-    unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
+    outgoing.storedCount = head.count
+    outgoing.bodyLength = head.contentLength
+    outgoing.statesLength = true
+    outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
     status = head.status
+    worker.tail.removeAll()
     let part =
       head.isRaw
       ? SelectedPart.whole
@@ -66,8 +66,7 @@ extension Exchange {
         status: head.status, length: head.contentLength, etag: head.etag, lastModified: head.lastModified)
     switch part {
     case .whole:
-      worker.tail.removeAll()
-      if !mayHaveBody(head.status) { unsafe outgoing.statesLength = false }
+      if !mayHaveBody(head.status) { outgoing.statesLength = false }
       writeFillFields(head, key: fill.key)
       body.read(fill, from: 0, to: head.contentLength)
     case .part(let start, let end):
@@ -78,7 +77,6 @@ extension Exchange {
       beginNotModified()
       writeFillFields(head, key: fill.key)
     case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
-    case .preconditionFailed: return deliverPreconditionFailed()
     }
     phase = .delivering
     client?.sendHead(of: self)
@@ -91,7 +89,6 @@ extension Exchange {
     guard request.head.present.intersects(Self.selectingFields) else { return .whole }
     switch evaluateConditions(request: request.head, etag: etag, lastModified: lastModified, status: status) {
     case .notModified: return .notModified
-    case .preconditionFailed: return .preconditionFailed
     case .deliver: break
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
@@ -110,48 +107,32 @@ extension Exchange {
   /// A head of its own for 206: another status, all stored fields, `Content-Range`.
   private func beginPart(_ start: Int, _ end: Int, of length: Int) {
     status = 206
-    worker.tail.removeAll()
-    write206Head(stored: storedHead, start: start, end: end, length: length, to: &worker.tail)
+    write206Head(stored: storedHead(outgoing), start: start, end: end, length: length, to: &worker.tail)
     unsafe outgoing.storedHead = nil
-    unsafe outgoing.storedCount = 0
-    unsafe outgoing.bodyLength = end - start
-    unsafe outgoing.statesLength = true
-    unsafe outgoing.sendsBody = true
+    outgoing.storedCount = 0
+    outgoing.bodyLength = end - start
+    outgoing.statesLength = true
+    outgoing.sendsBody = true
   }
 
   private func beginNotModified() {
     status = 304
-    worker.tail.removeAll()
-    write304Head(stored: storedHead, to: &worker.tail)
+    write304Head(stored: storedHead(outgoing), to: &worker.tail)
     unsafe outgoing.storedHead = nil
-    unsafe outgoing.storedCount = 0
-    unsafe outgoing.bodyLength = 0
-    unsafe outgoing.statesLength = false
-    unsafe outgoing.sendsBody = false
+    outgoing.storedCount = 0
+    outgoing.bodyLength = 0
+    outgoing.statesLength = false
+    outgoing.sendsBody = false
   }
 
-  private var storedHead: Span<UInt8> {
-    @_lifetime(borrow self)
-    get {
-      guard let base = unsafe outgoing.storedHead else { return Span() }
-      // SAFETY: the entry or the fill's head, both of which this exchange holds, own these bytes.
-      let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
-      return unsafe _overrideLifetime(span, borrowing: self)
-    }
-  }
-
-  private func writeEntryFields() {
+  private func writeEntryFields(_ entry: borrowing EntryHandle) {
     let now = worker.loop.cacheSeconds
-    let freshness = body.entry!.freshness
+    let freshness = entry.freshness
     writeAge(Int(freshness.age(at: now)))
     let facts = CacheStatusFacts(
       ttl: freshness.timeLeft(at: now), forwardStatus: decision == .revalidated ? 304 : 0,
       isTrusted: facts.isTrusted)
-    if facts.isTrusted {
-      writeStatusFields(facts, key: body.entry!.key)
-    } else {
-      writeStatusFields(facts, key: Span())
-    }
+    writeStatusFields(facts, key: entry.key)
   }
 
   private func writeFillFields(_ head: ArrivedHead, key: [UInt8]) {
@@ -189,10 +170,6 @@ extension Exchange {
     finishSynthetic(body: [], CacheStatusFacts(isTrusted: facts.isTrusted))
   }
 
-  private func deliverPreconditionFailed() {
-    deliverOwn(status: 412, body: [])
-  }
-
   /// Books the request: metrics and log.
   func report() {
     let microseconds = Int(worker.loop.kernel.microseconds() - startedAt)
@@ -206,8 +183,17 @@ enum SelectedPart: Equatable {
   case whole
   /// From the first offset up to, not including, the second.
   case part(Int, Int)
-  case notModified, unsatisfiable, preconditionFailed
+  case notModified, unsatisfiable
 }
 
 /// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.
 func mayHaveBody(_ status: UInt16) -> Bool { status >= 200 && status != 204 && status != 304 }
+
+/// The stored head that a response is made from.
+@_lifetime(borrow outgoing)
+private func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
+  guard let base = unsafe outgoing.storedHead else { return Span() }
+  // SAFETY: the entry or the fill's head, both of which the exchange holds, own these bytes.
+  let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
+  return unsafe _overrideLifetime(span, borrowing: outgoing)
+}

@@ -64,6 +64,7 @@ extension Exchange {
 
   /// Key and canonical URL of this request, in the worker's buffers, and their hashes.
   func writeKey() {
+    let worker = worker
     worker.key.removeAll()
     worker.url.removeAll()
     worker.keyTemplate.write(scheme: facts.scheme, request: request, to: &worker.key)
@@ -76,7 +77,7 @@ extension Exchange {
     let now = worker.loop.cacheSeconds
     let freshness = entry.freshness
     if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
-    var use = directives.use(freshness, at: now, strict: worker.isStrict)
+    var use = directives.use(freshness, at: now, strict: worker.configuration.isStrict)
     if entry.isSoftlyPurged, use == .fresh { use = .staleWhileRevalidating }
     // Each refresh that fails keeps the next one away for a while; meanwhile stale content is served at once.
     let mayAsk = entry.refreshBlockedUntil <= worker.loop.now

@@ -14,17 +14,19 @@ extension Exchange {
     case .restart: return restart()
     case .fail: return fail()
     }
+    let worker = worker
     worker.url.removeAll()
     writeCanonicalURL(request, to: &worker.url)
-    let isSoft = request.head.value(of: .softPurge)?.equals("1") ?? false
+    let isSoft = request.head.withValue(of: .softPurge) { $0.equals("1") } ?? false
     let result = worker.store.purge(url: worker.url.bytes, soft: isSoft)
     worker.counters.add(isSoft ? .softPurges : .hardPurges)
     worker.counters.add(.entriesPurged, result.purged)
     var answer = OutputBuffer(capacity: 128)
-    AdminText.writePurge(
-      count: result.purged, host: request.head.bytes(request.authority), sequence: result.sequence, to: &answer)
+    request.head.withBytes(request.authority) { host in
+      AdminText.writePurge(count: result.purged, host: host, sequence: result.sequence, to: &answer)
+    }
     decision = .purge(.done)
-    deliverOwn(status: 200, body: Array(answer.bytes), contentType: "application/json")
+    deliverOwn(status: 200, body: answer.bytes.array, contentType: "application/json")
   }
 
   /// A proxy on this machine makes every client's address loopback; its forwarding fields give it away (L24).

@@ -8,7 +8,7 @@ extension Exchange {
   func refuse(status: UInt16) {
     leaveFill()
     decision = .synthetic(.refused)
-    unsafe outgoing.closes = true
+    outgoing.closes = true
     deliverOwn(status: status, body: Array("\(status) \(StatusText.reason(status))\n".utf8))
   }
 
@@ -24,7 +24,7 @@ extension Exchange {
   }
 
   func deliverOwn(
-    status: UInt16, body: [UInt8], contentType: StaticString = "text/plain; charset=utf-8", extra: StaticString = ""
+    status: UInt16, body: [UInt8], contentType: StaticString = "text/plain; charset=utf-8", extra: String = ""
   ) {
     self.status = status
     beginOwnHead(status: status)
@@ -53,10 +53,10 @@ extension Exchange {
   func finishSynthetic(body bytes: [UInt8], _ cacheStatus: CacheStatusFacts) {
     if facts.role == .proxy { writeStatusFields(cacheStatus, key: Span()) }
     unsafe outgoing.storedHead = nil
-    unsafe outgoing.storedCount = 0
-    unsafe outgoing.bodyLength = bytes.count
-    unsafe outgoing.statesLength = mayHaveBody(status)
-    unsafe outgoing.sendsBody = request.method != .head && mayHaveBody(status)
+    outgoing.storedCount = 0
+    outgoing.bodyLength = bytes.count
+    outgoing.statesLength = mayHaveBody(status)
+    outgoing.sendsBody = request.method != .head && mayHaveBody(status)
     body.read(bytes)
     phase = .delivering
     client?.sendHead(of: self)

@@ -21,6 +21,7 @@ extension Exchange {
     }
     decision = .bypass(reason)
     writeKey()
+    let worker = worker
     // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
     let mayStore = reason == .hitForMiss
     let fill = worker.store.startPrivate(
@@ -63,7 +64,7 @@ extension Exchange {
   }
 
   /// Nobody waits for a head for ever: one of the waiters begins another fill (lifecycle L13).
-  override func timedOut() {
+  func waitTimedOut() {
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
     missReason = .waitTimedOut
@@ -111,7 +112,8 @@ extension Exchange {
 
   private func selects(_ head: ArrivedHead) -> Bool {
     guard !head.varyNames.isEmpty else { return true }
-    return selectingHash(head.varyNames.span, request: request.head, seed: worker.store.seed) == head.selecting
+    let names = head.varyNames
+    return selectingHash(names.span, request: request.head, seed: worker.store.seed) == head.selecting
   }
 
   private func deliverConfirmed(_ head: ArrivedHead) {
@@ -152,6 +154,6 @@ extension Exchange {
       default: .miss
       }
     decision = .failed(failure.decisionFailure, attempt)
-    deliverOwn(status: decision.failureStatus, body: Array("\(failure.explanation)\n".utf8))
+    deliverOwn(status: failure.decisionFailure.status, body: Array("\(failure.explanation)\n".utf8))
   }
 }

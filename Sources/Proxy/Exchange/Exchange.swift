@@ -38,9 +38,13 @@ final class Exchange: Timed {
   /// Status of the response given to the client; 0 before that.
   var status: UInt16 = 0
   var bytesSent = 0
+  var bodyReceived = 0
   var startedAt: Int64 = 0
   var requestHasBody = false
   private var isPersistent = false
+  /// A body that is for us and not for the origin.
+  var collected: [UInt8] = []
+  var collectLimit = 0
 
   static let restartLimit = 4
   /// Look-ups of one request: each one after the first follows a head that could not be shared.
@@ -63,8 +67,11 @@ final class Exchange: Timed {
     lookUps = 0
     status = 0
     bytesSent = 0
+    bodyReceived = 0
     isPersistent = false
     requestHasBody = false
+    collected = []
+    collectLimit = 0
   }
 
   /// Lets go of all that it holds.
@@ -74,7 +81,7 @@ final class Exchange: Timed {
     leaveFill()
     body.clear()
     if stale != nil { stale = nil }
-    unsafe outgoing = Outgoing()
+    outgoing = Outgoing()
     worker.loop.setDeadline(self, 0)
   }
 
@@ -115,6 +122,10 @@ final class Exchange: Timed {
     phase = .finished
   }
 
+  override func timedOut() {
+    if facts.role == .demoOrigin { DemoOrigin.answerSlowly(self) } else { waitTimedOut() }
+  }
+
   func leaveFill() {
     guard let reading else { return }
     self.reading = nil
@@ -124,26 +135,6 @@ final class Exchange: Timed {
   func bodyConsumed(_ count: Int) {
     body.consumed(count)
     reading?.consumed()
-  }
-
-  // The request's body, on its way to the origin.
-
-  /// Bytes of the request's body that can be taken now.
-  var bodyRoom: Int { ownFetch?.bodyRoom ?? 0 }
-
-  func receiveBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
-    guard let ownFetch else { return }
-    unsafe ownFetch.sendBody(bytes, count: count)
-  }
-
-  func receiveBodyEnd() { ownFetch?.endBody() }
-
-  /// The body's framing is broken or it is too long. The origin must not take it for complete.
-  func requestBodyFailed(status: UInt16) {
-    ownFetch?.clientGone()
-    ownFetch = nil
-    leaveFill()
-    if self.status == 0 { refuse(status: status) } else { client?.cut(self) }
   }
 }
 

@@ -21,6 +21,7 @@ import Storage
   let confirmed: EntryHandle?
 
   var isGuessed: Bool { freshness?.isGuessed ?? false }
+  var isConfirmation: Bool { confirmed != nil }
   /// Whether it will be stored if it arrives whole.
   var isStored: Bool { freshness != nil && confirmed == nil }
   var lastModified: Int64? { facts.modified }

@@ -52,7 +52,7 @@ extension Fetch {
   func connectionBroke(inBody: Bool) {
     let wasReused = connection?.wasReused ?? false
     worker.counters.add(inBody ? .resetInBody : .resetBeforeFirstByte)
-    let sawNothing = connection?.input == nil
+    let sawNothing = connection?.hasPartialHead != true
     if !inBody, !wasReused { report(.resetBeforeFirstByte) }
     if inBody || !wasReused { leaveServer() } else { dropConnection() }
     perform(

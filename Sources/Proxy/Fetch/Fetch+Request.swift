@@ -9,17 +9,21 @@ extension Fetch {
   func prepare(from exchange: Exchange, revalidating entry: consuming EntryHandle?) {
     traits = exchange.traits
     revalidated = consume entry
-    fetchRequest.copy(from: exchange.request.head)
     let isBuilt = kind != .passed
     method = isBuilt ? .get : exchange.request.method
+    fetchRequest.copy(from: exchange.request.head)
     Self.edit(&fetchRequest, for: exchange, isBuilt: isBuilt)
-    if isBuilt { addValidators() }
+    if isBuilt { addOurValidators() }
     if !isBuilt, exchange.requestHasBody {
       bodyFraming = exchange.request.framing
       bodyHasEnded = false
     }
     machine.isReplayable = method.isIdempotent && bodyHasEnded
-    write(from: exchange, isBuilt: isBuilt)
+    Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
+    fetchRequest.write(to: &pending)
+    writeFraming()
+    pending.append("\r\n")
+    headCount = pending.count
   }
 
   /// The request of another waiter, ready to be sent if the first one's brings a failure (lifecycle L11).
@@ -31,81 +35,83 @@ extension Fetch {
     writeRequestLine(of: exchange, isBuilt: true, to: &output)
     head.write(to: &output)
     output.append("\r\n")
-    return Array(output)
+    return output.bytes.array
   }
 
   private static func edit(_ head: inout Head, for exchange: Exchange, isBuilt: Bool) {
     head.removeHopByHop()
-    head.remove(FieldSet(.contentLength, .xOriginalURL, .xRewriteURL, .xHost, .host, .softPurge))
-    if isBuilt { removeRequestConditions(from: &head) }
-    if exchange.worker.removesExpect { head.remove(.expect) }
+    head.remove(FieldSet(.contentLength, .host))
+    head.remove(FieldSet.neverForwarded)
+    // We have answered it, or will not wait for the origin's word: the body follows the request at once.
+    head.remove(.expect)
+    if isBuilt { buildFillHead(&head) }
     exchange.worker.addForwarding(to: &head, for: exchange)
   }
 
-  private func addValidators() {
-    guard let etag = revalidated?.etag else {
-      if let seconds = revalidated?.lastModified {
-        var date = OutputBuffer(capacity: 32)
-        HTTPDate.write(seconds, to: &date)
-        fetchRequest.append(.ifModifiedSince, date.bytes)
-      }
-      return
-    }
-    fetchRequest.append(.ifNoneMatch, etag)
+  private func addOurValidators() {
+    guard let entry = revalidated?.duplicate() else { return }
+    let facts = HeadFacts(entry.head)
+    if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
+    if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
   }
 
-  private func write(from exchange: Exchange, isBuilt: Bool) {
-    pending.removeAll()
-    pendingSent = 0
-    Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
-    fetchRequest.write(to: &pending)
+  private func writeFraming() {
     switch bodyFraming {
-    case .none, .untilClose: break
     case .length(let length):
       pending.append("Content-Length: ")
       pending.append(decimal: length)
       pending.append("\r\n")
     case .chunked: pending.append("Transfer-Encoding: chunked\r\n")
+    case .none, .untilClose:
+      // A method that may carry content says so when it does not (RFC 9110 §8.6).
+      if method == .post || method == .put || method == .patch { pending.append("Content-Length: 0\r\n") }
     }
-    // A method that may carry content says so when it does not (RFC 9110 §8.6).
-    if bodyFraming == .none, method == .post || method == .put || method == .patch {
-      pending.append("Content-Length: 0\r\n")
-    }
-    pending.append("\r\n")
-    headCount = pending.count
   }
 
   /// Method, target byte for byte (lifecycle L6), and Host.
   private static func writeRequestLine(of exchange: Exchange, isBuilt: Bool, to output: inout OutputBuffer) {
-    if isBuilt { output.append("GET") } else { output.append(exchange.request.methodBytes) }
+    if isBuilt {
+      output.append("GET")
+    } else {
+      exchange.request.head.withBytes(exchange.request.methodRange) { output.append($0) }
+    }
     output.append(.space)
-    exchange.request.writeTarget(to: &output)
+    writeTarget(of: exchange, to: &output)
     output.append(" HTTP/1.1\r\nHost: ")
     switch exchange.worker.configuration.hostHeader {
-    case .preserve:
-      if exchange.request.authority.isEmpty {
-        output.append(exchange.worker.defaultHost)
-      } else {
-        output.append(exchange.request.head.bytes(exchange.request.authority))
-      }
-    case .backend: output.append(exchange.worker.defaultHost)
+    case .preserve where !exchange.request.authority.isEmpty:
+      exchange.request.head.withBytes(exchange.request.authority) { output.append($0) }
+    case .preserve, .backend: output.append(exchange.worker.defaultHost)
     case .fixed(let text): output.append(text)
     }
     output.append("\r\n")
+  }
+
+  private static func writeTarget(of exchange: Exchange, to output: inout OutputBuffer) {
+    guard !exchange.request.pathAndQuery.isEmpty else {
+      output.append(exchange.request.method == .options ? "*" : "/")
+      return
+    }
+    exchange.request.head.withBytes(exchange.request.pathAndQuery) { target in
+      if target[0] == .question { output.append(.slash) }
+      output.append(target)
+    }
   }
 
   var requestIsSent: Bool { bodyHasEnded && pendingSent == pending.count }
 
   /// Bytes of the request's body that can be taken from the client now.
   var bodyRoom: Int {
-    guard machine.phase == .awaitingHead, !bodyHasEnded else { return 0 }
+    guard acceptsBody else { return 0 }
     return max(0, Self.bodyWindow - (pending.count - pendingSent))
   }
 
+  private var acceptsBody: Bool {
+    !bodyHasEnded && (machine.phase == .awaitingHead || machine.phase == .readingBody)
+  }
+
   func sendBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
-    guard count > 0, !bodyHasEnded, machine.phase == .awaitingHead || machine.phase == .readingBody else {
-      return
-    }
+    guard count > 0, acceptsBody else { return }
     if bodyFraming == .chunked {
       pending.append(String(count, radix: 16))
       pending.append("\r\n")
@@ -116,7 +122,7 @@ extension Fetch {
   }
 
   func endBody() {
-    guard !bodyHasEnded else { return }
+    guard acceptsBody else { return }
     bodyHasEnded = true
     if bodyFraming == .chunked { pending.append("0\r\n\r\n") }
     connection?.flush()
@@ -127,11 +133,13 @@ extension Fetch {
   func sent(_ count: Int) {
     pendingSent += count
     worker.counters.add(.upstreamBytesSent, count)
-    guard pendingSent == pending.count, bodyFraming != .none else { return }
+    if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
     // Without a body the head stays, for a replay.
+    guard pendingSent == pending.count, bodyFraming != .none else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
     pending.removeAll()
     pendingSent = 0
+    headCount = 0
     if !bodyHasEnded { wantBody() }
   }
 

@@ -37,8 +37,8 @@ extension Fetch {
     }
     _ = machine.handle(.headArrived)
     setDeadline(worker.limits.gapTimeoutMilliseconds)
-    if head.status == 304, revalidated != nil, kind != .passed {
-      confirmed(&head)
+    if head.status == 304, kind != .passed, let old = revalidated.take() {
+      confirmed(&head, old)
     } else {
       publish(&head, framing: framing)
     }
@@ -46,45 +46,38 @@ extension Fetch {
 
   private func publish(_ head: inout ResponseHead, framing: BodyFraming) {
     head.head.removeHopByHop()
-    if !head.head.has(.date) { addDate(to: &head.head) }
     let verdict = judge(head)
     let directives = ResponseDirectives.parse(from: head.head)
     let vary = VaryList.parse(from: head.head)
     worker.headBytes.removeAll()
-    let facts = writeStoredHead(
-      status: head.status, response: head.head, directives: directives, to: &worker.headBytes)
-    var freshness: Freshness?
+    writeStoredHead(
+      status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, to: &worker.headBytes)
+    var traits = ArrivedTraits(status: head.status)
+    traits.contentLength = bodyLength(framing, head: head)
+    traits.allowsAuthorization = directives.allowsAuthorizedReuse
+    traits.age = head.head.value(of: .age)?.decimal
+    traits.isRaw = kind == .passed
+    traits.varyNames = vary.names
+    traits.selecting = selectingHash(vary.names.span, request: fetchRequest, seed: worker.store.seed)
     var obstacle: Uncacheable?
     switch verdict {
-    case .storable(let life): freshness = life
+    case .storable where traits.contentLength ?? 0 > worker.limits.maxObjectBytes: obstacle = .tooLarge
+    case .storable(let freshness): traits.freshness = freshness
     case .not(let reason): obstacle = reason
     }
-    let length = bodyLength(framing, head: head)
-    if let length, length > worker.limits.maxObjectBytes, freshness != nil {
-      freshness = nil
-      obstacle = .tooLarge
-    }
-    bodyLeft = length
-    let isShared = kind != .passed
-    let mayShareError = head.status >= 500 && !directives.isPrivate && !directives.noStore
-      && !head.head.has(.setCookie)
-    response = ArrivedHead(
-      worker.headBytes, status: head.status, facts: facts, freshness: freshness,
-      age: head.head.value(of: .age)?.decimal, allowsAuthorization: directives.allowsAuthorizedReuse,
-      isRaw: !isShared, confirmed: nil,
-      joining: JoinFacts(
-        contentLength: length, isJoinable: isShared && (freshness != nil || mayShareError),
-        varyNames: freshness == nil ? [] : vary.names,
-        selecting: selectingHash(vary.names.span, request: fetchRequest, seed: worker.store.seed)))
-    if let freshness {
-      storable = Storable(freshness: freshness, facts: facts)
-      worker.store.headArrived(fill, vary: vary.names)
+    traits.isJoinable = kind != .passed
+      && (traits.freshness != nil || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions) && head.status >= 500)
+    bodyLeft = traits.contentLength
+    isStorable = traits.freshness != nil
+    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: nil)
+    response = arrived
+    if isStorable {
+      worker.store.headArrived(fill, vary: arrived.varyNames, selecting: arrived.selecting)
     } else {
-      fill.keep = false
-      unshareable(obstacle, status: head.status)
+      unshareable(obstacle, arrived)
     }
-    if !method.isSafe, head.status < 400 { invalidate(head) }
-    fill.publishHead(response!)
+    invalidate(head)
+    fill.publishHead(arrived)
   }
 
   private func judge(_ head: borrowing ResponseHead) -> Storability {
@@ -104,60 +97,83 @@ extension Fetch {
     }
   }
 
-  private func addDate(to head: inout Head) {
-    var date = OutputBuffer(capacity: 32)
-    HTTPDate.write(worker.loop.wallSeconds, to: &date)
-    head.append(.date, date.bytes)
-  }
-
   /// Those who wait are let go, and the next ones do not wait (lifecycle L14).
-  private func unshareable(_ obstacle: Uncacheable?, status: UInt16) {
+  private func unshareable(_ obstacle: Uncacheable?, _ head: ArrivedHead) {
+    fill.stopKeeping()
     guard kind != .passed else { return }
-    if let obstacle, obstacle.setsMark, status < 500 {
-      worker.store.mark(fill, until: worker.loop.cacheSeconds + Worker.markSeconds)
-    } else if status >= 500, revalidated != nil || kind == .background {
+    if head.status >= 500 {
       worker.store.refreshFailed(fill, now: worker.loop.now)
+    } else if let obstacle, obstacle.setsMark {
+      worker.store.headArrived(fill, vary: head.varyNames, selecting: head.selecting)
+      worker.store.mark(fill, until: worker.loop.cacheSeconds + Worker.markSeconds)
     }
     worker.store.end(fill)
   }
 
   /// A 304 to our own question: the stored response lives on (RFC 9111 §4.3.4).
-  private func confirmed(_ head: inout ResponseHead) {
+  private func confirmed(_ head: inout ResponseHead, _ old: consuming EntryHandle) {
     head.head.removeHopByHop()
     worker.headBytes.removeAll()
-    let merged = confirmStored(
-      revalidated!, by: head.head, traits: traits, requestTime: requestedAt,
-      responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
-      options: worker.cachingOptions, to: &worker.headBytes)
-    let old = revalidated.take()!
-    let refreshed = worker.store.refresh(
-      fill, old: old, head: worker.headBytes.bytes, freshness: merged.freshness, etag: merged.facts.etag,
-      lastModified: merged.facts.lastModified)
+    mergedHead(
+      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict, to: &worker.headBytes)
+    worker.headBytes.append("\r\n")
+    var merged = ResponseHead()
+    let isParsed = unsafe (try? merged.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false
+    var traits = ArrivedTraits(status: old.status)
+    traits.isJoinable = true
+    traits.allowsAuthorization = true
+    traits.contentLength = 0
+    if isParsed {
+      traits.allowsAuthorization = ResponseDirectives.parse(from: merged.head).allowsAuthorizedReuse
+      traits.varyNames = VaryList.parse(from: merged.head).names
+      traits.selecting = selectingHash(traits.varyNames.span, request: fetchRequest, seed: worker.store.seed)
+      let verdict = storabilityOfConfirmed(
+        request: self.traits, status: old.status, merged: merged.head, update304: head.head,
+        requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
+        options: worker.cachingOptions)
+      if case .storable(let freshness) = verdict { traits.freshness = freshness }
+    }
+    worker.headBytes.truncate(to: worker.headBytes.count - 2)
     bodyLeft = 0
-    let status = old.status
-    response = ArrivedHead(
-      worker.headBytes, status: status, facts: merged.facts, freshness: merged.freshness, age: nil,
-      allowsAuthorization: true, isRaw: false, confirmed: refreshed ?? old.duplicate(),
-      joining: JoinFacts(
-        contentLength: 0, isJoinable: true, varyNames: merged.varyNames,
-        selecting: selectingHash(merged.varyNames.span, request: fetchRequest, seed: worker.store.seed)))
     worker.counters.add(.fillsNotModified)
-    fill.publishHead(response!)
+    let refreshed = refresh(old, traits)
+    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: refreshed)
+    response = arrived
+    fill.stopKeeping()
+    fill.publishHead(arrived)
+  }
+
+  /// The entry with its new head; the old one when that may not be stored any more, or was purged meanwhile.
+  private func refresh(_ old: borrowing EntryHandle, _ traits: ArrivedTraits) -> EntryHandle {
+    let worker = worker
+    let facts = HeadFacts(worker.headBytes.bytes)
+    if let freshness = traits.freshness,
+      let renewed = worker.store.refresh(
+        fill, old: old, head: worker.headBytes.bytes, freshness: freshness, etag: facts.etag,
+        lastModified: facts.modified)
+    {
+      return renewed
+    }
+    return old.duplicate()
   }
 
   /// RFC 9111 §4.4: what an unsafe method succeeded in changing is fetched anew.
   private func invalidate(_ head: borrowing ResponseHead) {
+    guard kind == .passed, invalidates(method, status: head.status) else { return }
     worker.counters.add(.unsafeMethodPurges)
-    _ = worker.store.purge(url: fill.url.span, soft: false)
+    let own = fill.url
+    worker.counters.add(.entriesPurged, worker.store.purge(url: own.span, soft: false).purged)
+    guard let exchange = worker.localIfAny(fill)?.starter else { return }
     for field in [KnownField.location, .contentLocation] {
-      guard let value = head.head.value(of: field), let url = sameHostURL(value, as: fill.url.span) else { continue }
-      _ = worker.store.purge(url: url.span, soft: false)
+      guard let value = head.head.value(of: field), let url = invalidatedURL(value, of: exchange.request)
+      else { continue }
+      worker.counters.add(.entriesPurged, worker.store.purge(url: url.span, soft: false).purged)
     }
   }
 
   /// `count` body bytes at `bytes`, outside the fill.
   func bodyArrived(_ bytes: UnsafePointer<UInt8>, count: Int) {
-    unsafe fill.append(bytes, count: count)
+    _ = fill.append(unsafe Span<UInt8>(_unsafeStart: bytes, count: count))
     booked(count)
   }
 
@@ -165,31 +181,29 @@ extension Fetch {
   func booked(_ count: Int) {
     received += count
     if let left = bodyLeft { bodyLeft = left - count }
-    if storable != nil, received > worker.limits.maxObjectBytes { storable = nil }
     setDeadline(worker.limits.gapTimeoutMilliseconds)
   }
 
   /// The body's end by its framing.
   func complete() {
     finishConnection()
-    if response?.confirmed == nil { store() }
+    if let response, !response.isConfirmation { store(response) }
     fill.complete()
     end()
   }
 
-  private func store() {
-    guard let storable, let response, fill.keep else {
+  private func store(_ response: ArrivedHead) {
+    guard let freshness = response.freshness, fill.keep else {
       worker.counters.add(.fillsNotStored)
       return
     }
     let outcome = worker.store.commit(
-      fill, head: unsafe Span<UInt8>(_unsafeStart: response.base, count: response.count),
-      status: response.status, freshness: storable.freshness, etag: storable.facts.etag,
-      lastModified: storable.facts.lastModified)
+      fill, head: response.bytes, status: response.status, freshness: freshness, etag: response.facts.etag,
+      lastModified: response.facts.modified)
     switch outcome {
     case .stored, .storedStale: worker.counters.add(.fillsStored)
     case .fenced: worker.counters.add(.fillsFenced)
-    case .noRoom: worker.counters.add(.fillsNotStored)
+    case .superseded, .noRoom: worker.counters.add(.fillsNotStored)
     }
   }
 

@@ -47,11 +47,13 @@ final class Fetch: Timed {
   var retries = 0
   var interims = 0
   var response: ArrivedHead?
-  var storable: Storable?
+  /// The response will be stored if it arrives whole.
+  var isStorable = false
   /// Bytes of the response's body that are still to come; `nil`: not known.
   var bodyLeft: Int?
   var received = 0
 
+  static let slowReaderMilliseconds: Milliseconds = 5000
   static let interimLimit = 16
   static let retryLimit = 4
   /// What is read on although nobody waits for it (lifecycle L13), in bytes.
@@ -126,7 +128,7 @@ final class Fetch: Timed {
       report(.timedOut(keyHash: fill.hash.low))
     case .readingBody:
       // The window is full and the readers are slow: the origin is not to blame.
-      if fill.isPaused { return setDeadline(worker.limits.gapTimeoutMilliseconds) }
+      if fill.isPaused { return readersWereSlow() }
       worker.counters.add(.gapTimeouts)
     case .ended: return
     }
@@ -134,6 +136,16 @@ final class Fetch: Timed {
     if phase == .queued { leaveQueue() }
     perform(machine.handle(.timedOut))
   }
+
+  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time: its
+  /// own connection bounds that.
+  private func readersWereSlow() {
+    _ = fill.cutSlowest()
+    setDeadline(Self.slowReaderMilliseconds)
+  }
+
+  /// The window is full: from now on the time-out is the readers'.
+  func paused() { setDeadline(Self.slowReaderMilliseconds) }
 
   func report(_ outcome: ServerOutcome) {
     guard let server else { return }
@@ -201,7 +213,7 @@ final class Fetch: Timed {
   private func fail(_ failure: FetchFailure) {
     dropConnection()
     worker.counters.add(.fillsFailed)
-    if revalidated != nil || kind == .background { worker.store.refreshFailed(fill, now: worker.loop.now) }
+    worker.store.refreshFailed(fill, now: worker.loop.now)
     fill.fail(failure.rawValue)
     end()
   }
@@ -247,14 +259,8 @@ final class Fetch: Timed {
 
   /// At most 4 MiB or half is left, and it will be kept.
   private var isWorthFinishing: Bool {
-    guard storable != nil, fill.keep, kind != .passed else { return false }
+    guard isStorable, fill.keep, kind != .passed else { return false }
     guard let left = bodyLeft else { return received <= Self.unreadLimit }
     return left <= Self.unreadLimit || left <= received
   }
-}
-
-/// What is needed to store the response once it is whole.
-struct Storable {
-  var freshness: Freshness
-  var facts: HeadFacts
 }

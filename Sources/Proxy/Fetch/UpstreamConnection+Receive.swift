@@ -126,7 +126,11 @@ extension UpstreamConnection {
 
   private func receiveBody() -> Bool {
     guard let fetch else { return false }
-    if fetch.fill.isPaused { return false }
+    guard isReadable else { return false }
+    guard let room = unsafe fetch.fill.withRoom() else {
+      fetch.paused()
+      return false
+    }
     switch framing {
     case .none: return false
     case .chunked:
@@ -134,16 +138,13 @@ extension UpstreamConnection {
       guard let count = unsafe read(into: scratch, room: Worker.scratchBytes) else { return false }
       unsafe take(UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self)), count: count, for: fetch)
     case .length(let left):
-      guard let room = unsafe fetch.fill.room(atLeast: 1) else { return false }
       let most = min(room.count, left)
       guard let count = unsafe read(into: room.baseAddress!, room: most) else { return false }
       fetch.fill.advance(by: count)
       fetch.booked(count)
       lengthTook(count, of: left)
     case .untilClose:
-      guard let room = unsafe fetch.fill.room(atLeast: 1),
-        let count = unsafe read(into: room.baseAddress!, room: room.count)
-      else { return false }
+      guard let count = unsafe read(into: room.baseAddress!, room: room.count) else { return false }
       fetch.fill.advance(by: count)
       fetch.booked(count)
     }

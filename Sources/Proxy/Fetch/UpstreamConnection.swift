@@ -35,6 +35,9 @@ final class UpstreamConnection: Channel {
     super.init(adopting: fd)
   }
 
+  /// Some of the response's head is here.
+  var hasPartialHead: Bool { input != nil }
+
   var wasReused: Bool { requestsServed > 1 }
 
   var isReusable: Bool {

@@ -24,13 +24,13 @@ final class Deployment: Sendable {
   let clients = Atomic<Int>(0)
 
   init(
-    _ configuration: Configuration, seed: HashSeed, keyTemplate: KeyTemplate, accessLog: AccessLog,
+    _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
     mailboxes: [Mailbox<Mail>], startedAt: Int64
   ) {
     self.configuration = configuration
     self.mailboxes = mailboxes
     self.accessLog = accessLog
-    self.keyTemplate = keyTemplate
+    keyTemplate = configuration.key.template
     self.startedAt = startedAt
     counters = mailboxes.map { _ in WorkerCounters(decisionCount: Decision.count) }
     store = MemoryStore(
@@ -45,7 +45,7 @@ final class Deployment: Sendable {
     var name = OutputBuffer(capacity: 32)
     name.append("larder-")
     name.append(hex: seed.hash(Array("via".utf8).span).low)
-    pseudonym = Array(name.bytes)
+    pseudonym = name.bytes.array
   }
 }
 

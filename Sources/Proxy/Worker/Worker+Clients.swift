@@ -25,11 +25,11 @@ extension Worker {
   }
 
   private func count(in head: borrowing Head, _ field: KnownField) -> Int {
+    let pseudonym = deployment.pseudonym
     var count = 0
     for line in head.lines where line.known == field {
-      let value = head.value(line)
-      forEachListMember(of: value) { member in
-        if contains(member, deployment.pseudonym.span) { count += 1 }
+      forEachListMember(of: head.value(line)) { member in
+        if contains(member, pseudonym.span) { count += 1 }
       }
     }
     return count
@@ -58,8 +58,8 @@ extension Worker {
     if let address { text.append(address.hostText) } else { text.append("unknown") }
     head.append(.xForwardedFor, text.bytes)
     if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.facts.scheme) }
-    let authority = exchange.request.head.bytes(exchange.request.authority)
-    if !head.has(.xForwardedHost), authority.count > 0 { head.append(.xForwardedHost, authority) }
+    let authority = exchange.request.head.withBytes(exchange.request.authority) { $0.array }
+    if !head.has(.xForwardedHost), authority.count > 0 { head.append(.xForwardedHost, authority.span) }
     text.removeAll()
     text.append("for=")
     appendNode(address, to: &text)

@@ -22,6 +22,7 @@ import Upstream
   let limits: WorkerLimits
   let cachingOptions: CachingOptions
   let defaultHost: [UInt8]
+  let admin: AdminService
 
   /// For one read at a time; nothing keeps a pointer into it over a turn.
   let scratch: UnsafeMutableRawPointer
@@ -35,7 +36,8 @@ import Upstream
   var headBytes = OutputBuffer(capacity: 4096)
   var logBuffer: AccessLogBuffer
 
-  var turnCount: Milliseconds = 0
+  /// Turns since the start.
+  private(set) var turnCount: Milliseconds = 0
   private var spareExchanges: [Exchange] = []
   private var fills: [ObjectIdentifier: LocalFill] = [:]
   private var fetches: [ObjectIdentifier: Fetch] = [:]
@@ -65,6 +67,7 @@ import Upstream
     loop = try EventLoop(kernel: kernel)
     limits = WorkerLimits(configuration)
     cachingOptions = configuration.cachingOptions
+    admin = AdminService(deployment: deployment)
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
     unsafe iovecs = .allocate(capacity: Self.iovecCapacity)
@@ -170,6 +173,27 @@ import Upstream
   }
 
   func forget(ticket: UInt64) { queued[ticket] = nil }
+
+  /// Writes a line of the access log, if there is one.
+  func log(_ exchange: Exchange, microseconds: Int) {
+    guard logBuffer.isOn else { return }
+    write(exchange, exchange.request.head, microseconds)
+  }
+
+  private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
+    let address = Array((exchange.facts.address?.hostText ?? "-").utf8)
+    let message = head.message
+    var record = AccessRecord(
+      client: address.span,
+      requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
+      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent), upstream: Span())
+    record.status = exchange.status
+    record.bodyBytes = exchange.bytesSent
+    record.cacheStatus = exchange.decision.xCacheStatus
+    record.reason = exchange.decision.logName
+    record.requestMicroseconds = microseconds
+    logBuffer.append(record, wallSeconds: loop.wallSeconds, now: loop.now)
+  }
 
   // MARK: The end
 

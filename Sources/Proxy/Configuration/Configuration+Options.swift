@@ -1,3 +1,4 @@
+import Telemetry
 import Caching
 import IO
 import Upstream

@@ -1,5 +1,6 @@
 public import Caching
 public import IO
+public import Telemetry
 public import Upstream
 
 /// Everything that the flags of `larder serve` decide. A plain value: workers keep their own copy.
@@ -87,13 +88,6 @@ public struct Configuration: Sendable, Equatable {
 
   static let workerRange = 1...256
   static let memoryRange = 1 << 20...64 << 40
-}
-
-/// Where the access log goes.
-public enum AccessLogTarget: Sendable, Equatable {
-  case off
-  case standardOutput
-  case file(String)
 }
 
 /// How cache keys are made, together with how that was written.

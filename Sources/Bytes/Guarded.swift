@@ -1,0 +1,80 @@
+import CLinux
+public import Synchronization
+
+/// A value that one thread at a time may touch. The same contract as `Mutex` of the standard library, whose
+/// lock on Linux is taken and released inside the kernel when threads meet (`FUTEX_LOCK_PI`): the thread
+/// sanitizer does not see that and reports races where there are none. Here the kernel only sleeps and wakes;
+/// who owns the lock is decided by atomics alone.
+///
+/// Lock word and value are in memory of their own, on cache lines of their own.
+///
+/// Source of the algorithm: Drepper, "Futexes Are Tricky" (2011), section 6, the third mutex.
+@safe public struct Guarded<Value: ~Copyable & Sendable>: ~Copyable, @unchecked Sendable {
+  /// 0: free; 1: held; 2: held, and somebody may sleep.
+  @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt32>>
+  @usableFromInline let value: UnsafeMutablePointer<Value>
+
+  @inlinable public init(_ value: consuming Value) {
+    let offset = max(MemoryLayout<UInt32>.size, MemoryLayout<Value>.alignment)
+    let size = (offset + MemoryLayout<Value>.size + 63) & ~63
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: size, alignment: max(64, MemoryLayout<Value>.alignment))
+    // SAFETY: the word is first and the value behind it, both aligned and within `size`; `deinit` ends them.
+    unsafe word = memory.bindMemory(to: Atomic<UInt32>.self, capacity: 1)
+    unsafe self.value = (memory + offset).bindMemory(to: Value.self, capacity: 1)
+    unsafe word.initialize(to: Atomic(0))
+    unsafe self.value.initialize(to: value)
+  }
+
+  deinit {
+    // SAFETY: nobody can hold the lock: that would borrow `self`.
+    unsafe value.deinitialize(count: 1)
+    unsafe word.deinitialize(count: 1)
+    unsafe UnsafeMutableRawPointer(word).deallocate()
+  }
+
+  /// Calls `body` with the value while no other thread can. Not to be nested on the same thread: that waits
+  /// for ever.
+  @inlinable public borrowing func withLock<Result: ~Copyable, Failure: Error>(
+    _ body: (inout Value) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock()
+    defer { unlock() }
+    // SAFETY: the lock makes this the only access; the memory lives as long as `self`, which is borrowed.
+    return try unsafe body(&value.pointee)
+  }
+
+  @inlinable func lock() {
+    // SAFETY: the memory lives as long as `self`.
+    let (isTaken, _) = unsafe word.pointee.compareExchange(
+      expected: 0, desired: 1, successOrdering: .acquiring, failureOrdering: .relaxed)
+    if !isTaken { waitForLock() }
+  }
+
+  @inlinable func unlock() {
+    // SAFETY: as above.
+    if unsafe word.pointee.exchange(0, ordering: .releasing) == 2 { wakeOne() }
+  }
+
+  /// What is guarded is held for tens of nanoseconds: waiting awake for a moment is cheaper than to sleep.
+  @usableFromInline func waitForLock() {
+    for _ in 0..<100 {
+      if unsafe word.pointee.load(ordering: .relaxed) == 0 {
+        let (isTaken, _) = unsafe word.pointee.compareExchange(
+          expected: 0, desired: 1, successOrdering: .acquiring, failureOrdering: .relaxed)
+        if isTaken { return }
+      }
+      linux_pause()
+    }
+    // Whoever has slept takes it as 2: there may be others asleep, of whom it cannot know.
+    while unsafe word.pointee.exchange(2, ordering: .acquiring) != 0 {
+      // SAFETY: an atomic of 32 bits is 32 bits.
+      unsafe linux_futex_wait(UnsafeRawPointer(word).assumingMemoryBound(to: UInt32.self), 2)
+    }
+  }
+
+  @usableFromInline func wakeOne() {
+    // SAFETY: as above.
+    unsafe linux_futex_wake(UnsafeRawPointer(word).assumingMemoryBound(to: UInt32.self))
+  }
+}
