@@ -1,12 +1,15 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
 _Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
@@ -51,3 +54,9 @@ void *linux_reserve(size_t bytes) {
 }
 
 void linux_release_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
+
+void linux_futex_wait(uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void linux_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }

@@ -35,7 +35,7 @@ import Synchronization
   let isOwnerPaused = Atomic<Bool>(false)
   let isDrainPending = Atomic<Bool>(false)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
-  let body = Mutex(FillBody())
+  let body = Guarded(FillBody())
   /// Set by the owner before `phase` leaves `awaitingHead`.
   nonisolated(unsafe) var publishedHead: FillHead?
 

@@ -43,32 +43,32 @@ import Synchronization
     precondition(MemoryLayout<StripeSlot>.size <= MemoryStore.stripeStride)
     unsafe stripes = .allocate(byteCount: MemoryStore.stripeCount * MemoryStore.stripeStride, alignment: 128)
     for i in 0..<MemoryStore.stripeCount {
-      unsafe (stripes + i * MemoryStore.stripeStride).initializeMemory(
-        as: StripeSlot.self, to: StripeSlot(Stripe(number: i, arena: arena)))
+      unsafe stripe(i).pointer.initialize(to: StripeSlot(Stripe(number: i, arena: arena)))
     }
   }
 
   deinit {
-    for i in 0..<MemoryStore.stripeCount { unsafe clear(slot(i)) }
+    for i in 0..<MemoryStore.stripeCount { clear(stripe(i)) }
     unsafe stripes.deallocate()
   }
 
   /// The stripe of a key.
-  @inline(__always) func slot(of hash: KeyHash) -> UnsafeMutablePointer<StripeSlot> {
-    unsafe slot(Int(truncatingIfNeeded: hash.low) & (MemoryStore.stripeCount - 1))
+  @inline(__always) func stripe(of hash: KeyHash) -> StripeRef {
+    stripe(Int(truncatingIfNeeded: hash.low) & (MemoryStore.stripeCount - 1))
   }
 
-  @inline(__always) func slot(_ number: Int) -> UnsafeMutablePointer<StripeSlot> {
-    unsafe (stripes + number &* MemoryStore.stripeStride).assumingMemoryBound(to: StripeSlot.self)
+  @inline(__always) func stripe(_ number: Int) -> StripeRef {
+    let address = unsafe stripes + number &* MemoryStore.stripeStride
+    return unsafe StripeRef(pointer: address.assumingMemoryBound(to: StripeSlot.self))
   }
 
-  private func clear(_ slot: UnsafeMutablePointer<StripeSlot>) {
-    unsafe slot.pointee.state.withLock { stripe in
+  private func clear(_ slot: StripeRef) {
+    slot.withLock { stripe in
       while let node = stripe.recency.last { dropContents(of: node, in: &stripe)?.release() }
       stripe.table.forEach { $0.free(in: arena) }
       arena.charge(-stripe.table.bytes)
     }
-    unsafe slot.deinitialize(count: 1)
+    unsafe slot.pointer.deinitialize(count: 1)
   }
 }
 
@@ -94,9 +94,27 @@ public struct StoreOptions: Sendable {
 
 /// A stripe with its lock, and what eviction reads without it.
 struct StripeSlot: ~Copyable {
-  let state: Mutex<Stripe>
+  var guarded: GuardedBox<Stripe>
   /// When the least recently used node of the stripe was used; the greatest value: it has none.
   let oldestUse = Atomic<Int64>(.max)
 
-  init(_ stripe: consuming sending Stripe) { state = Mutex(stripe) }
+  init(_ stripe: consuming Stripe) { guarded = GuardedBox(stripe) }
+}
+
+/// The address of a stripe, as long as its store lives.
+@safe struct StripeRef {
+  let pointer: UnsafeMutablePointer<StripeSlot>
+
+  // SAFETY: the guarded box is the slot's first field.
+
+  @inline(__always)
+  func withLock<Result: ~Copyable>(_ body: (inout Stripe) -> Result) -> Result {
+    unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: GuardedBox<Stripe>.self).withLock(body)
+  }
+
+  /// To be stored only under the lock.
+  var oldestUse: Int64 {
+    get { unsafe pointer.pointee.oldestUse.load(ordering: .relaxed) }
+    nonmutating set { unsafe pointer.pointee.oldestUse.store(newValue, ordering: .relaxed) }
+  }
 }
