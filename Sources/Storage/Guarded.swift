@@ -8,46 +8,56 @@ import Synchronization
 /// goes to the kernel's priority inheritance at once. And the thread sanitizer sees it: each acquisition is an
 /// atomic operation of ours, where `Mutex` may be given its lock by the kernel.
 @safe struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
-  private let box: UnsafeMutablePointer<GuardedBox<Value>>
-
-  // SAFETY: the box lives as long as this, and its value is reached only while its lock is held.
+  private let place: GuardedPlace<Value>
 
   init(_ value: consuming Value) {
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: MemoryLayout<GuardedBox<Value>>.stride, alignment: 64)
-    unsafe box = memory.bindMemory(to: GuardedBox<Value>.self, capacity: 1)
-    unsafe box.initialize(to: GuardedBox(value))
+    place = unsafe GuardedPlace(
+      at: .allocate(byteCount: GuardedPlace<Value>.byteCount, alignment: 64), holding: value)
   }
 
   deinit {
-    unsafe box.deinitialize(count: 1)
-    unsafe UnsafeMutableRawPointer(box).deallocate()
+    place.deinitialize()
+    unsafe place.base.deallocate()
+  }
+
+  @inline(__always)
+  func withLock<Result: ~Copyable>(_ body: (inout Value) -> Result) -> Result { place.withLock(body) }
+}
+
+/// Memory that holds a lock and the value that it guards. Whoever lays it out sees to its life.
+@safe struct GuardedPlace<Value: ~Copyable>: @unchecked Sendable {
+  let base: UnsafeMutableRawPointer
+
+  // SAFETY (of this type): the value is reached only while the lock is held. The lock is not reached through
+  // a struct that holds both: access to the value would then count as access to the lock.
+
+  private static var valueOffset: Int { 16 }
+  static var byteCount: Int { valueOffset + MemoryLayout<Value>.size }
+
+  /// - Parameter base: `byteCount` bytes, aligned to 16.
+  init(at base: UnsafeMutableRawPointer, holding value: consuming Value) {
+    unsafe self.base = base
+    unsafe base.initializeMemory(as: Lock.self, to: Lock())
+    unsafe (base + Self.valueOffset).initializeMemory(as: Value.self, to: value)
+  }
+
+  /// A place that was initialised at `base`.
+  @inline(__always) init(at base: UnsafeMutableRawPointer) { unsafe self.base = base }
+
+  func deinitialize() {
+    unsafe value.deinitialize(count: 1)
+    unsafe base.assumingMemoryBound(to: Lock.self).deinitialize(count: 1)
+  }
+
+  private var value: UnsafeMutablePointer<Value> {
+    @inline(__always) get { unsafe (base + Self.valueOffset).assumingMemoryBound(to: Value.self) }
   }
 
   @inline(__always)
   func withLock<Result: ~Copyable>(_ body: (inout Value) -> Result) -> Result {
-    unsafe box.withLock(body)
-  }
-}
-
-/// What lies in the memory of a guarded value. Also used where that memory is laid out by hand.
-struct GuardedBox<Value: ~Copyable>: ~Copyable {
-  /// First, so that its address is the box's.
-  let lock = Lock()
-  var value: Value
-
-  init(_ value: consuming Value) { self.value = value }
-}
-
-extension UnsafeMutablePointer where Pointee: ~Copyable {
-  @inline(__always)
-  func withLock<Value: ~Copyable, Result: ~Copyable>(_ body: (inout Value) -> Result) -> Result
-  where Pointee == GuardedBox<Value> {
-    // SAFETY: the lock is the box's first field, and no other thread touches the value while it is held.
-    let word = UnsafeMutableRawPointer(self)
-    unsafe pointee.lock.acquire(at: word)
-    defer { unsafe pointee.lock.release(at: word) }
-    return unsafe body(&pointee.value)
+    unsafe base.assumingMemoryBound(to: Lock.self).pointee.acquire(at: base)
+    defer { unsafe base.assumingMemoryBound(to: Lock.self).pointee.release(at: base) }
+    return unsafe body(&value.pointee)
   }
 }
 

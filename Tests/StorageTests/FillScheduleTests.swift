@@ -173,7 +173,7 @@ private func readToEnd(_ fill: Fill, worker: Int, waker: RecordingWaker) -> Int 
 
 /// What the threads have seen: for each of eight keys the newest purge that was answered.
 private final class PurgeRecord: Sendable {
-  let answered = Mutex([UInt64](repeating: 0, count: 8))
+  let answered = Guarded([UInt64](repeating: 0, count: 8))
   let failures = Atomic<Int>(0)
   let hits = Atomic<Int>(0)
 }
@@ -212,7 +212,7 @@ private func churn(_ larder: Larder, worker: Int, _ record: PurgeRecord) {
 }
 
 private final class ReaderResults: Sendable {
-  private let values = Mutex<[Int]>([])
+  private let values = Guarded<[Int]>([])
 
   func add(_ sum: Int) { values.withLock { $0.append(sum) } }
   var sums: [Int] { values.withLock { $0 } }
