@@ -74,9 +74,3 @@ void *linux_reserve(size_t bytes) {
 }
 
 void linux_release_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
-
-void linux_futex_wait(uint32_t *word, uint32_t expected) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-}
-
-void linux_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }

@@ -68,19 +68,4 @@ void *linux_reserve(size_t bytes);
 /* Gives the pages back to the kernel; they read as zero afterwards. */
 void linux_release_pages(void *start, size_t bytes);
 
-/* Sleeps while `*word` is `expected`; may also return for no reason. Private to the process. */
-void linux_futex_wait(uint32_t *word, uint32_t expected);
-
-/* Wakes one thread that sleeps on `word`. */
-void linux_futex_wake(uint32_t *word);
-
-/* Tells the processor that this is a loop that waits. */
-static inline void linux_pause(void) {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
 #endif
