@@ -47,7 +47,9 @@ struct RequestResult: Equatable {
 
   var written: [UInt8] {
     var bytes = method + [32] + target + Array(" HTTP/1.".utf8) + [48 + minorVersion, 13, 10]
-    for i in stride(from: 0, to: lines.count, by: 2) { bytes += lines[i] + [58, 32] + lines[i + 1] + [13, 10] }
+    for i in stride(from: 0, to: lines.count, by: 2) {
+      bytes += lines[i] + [58, 32] + lines[i + 1] + [13, 10]
+    }
     return bytes + [13, 10]
   }
 }

@@ -43,7 +43,9 @@ struct ResponseResult: Equatable {
 
   var written: [UInt8] {
     var bytes = Array("HTTP/1.\(minorVersion) \(status) ".utf8) + reason + [13, 10]
-    for i in stride(from: 0, to: lines.count, by: 2) { bytes += lines[i] + [58, 32] + lines[i + 1] + [13, 10] }
+    for i in stride(from: 0, to: lines.count, by: 2) {
+      bytes += lines[i] + [58, 32] + lines[i + 1] + [13, 10]
+    }
     return bytes + [13, 10]
   }
 }

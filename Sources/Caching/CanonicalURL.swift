@@ -60,8 +60,7 @@ func writeHost(_ authority: Span<UInt8>, ports: DefaultPorts, to output: inout O
     let port = authority.extracting((colon + 1)..<authority.count)
     if port.count == 0 || ports.contains(port) { end = colon }
   }
-  output.reserve(end)
-  for i in 0..<end { output.append(authority[i].lowered) }
+  output.append(lowering: authority.extracting(0..<end))
 }
 
 /// Writes path and query byte for byte (L6); an empty path is `/` (RFC 9110 §4.2.3).

@@ -42,8 +42,8 @@ extension Decision: CaseIterable {
     return all
   }
 
-  /// The decision with its reason, a token of RFC 8941: for logs, metrics and `detail`. What was under way when
-  /// an attempt failed is not in it; `xCacheStatus` tells. Does not allocate.
+  /// The decision with its reason, a token of RFC 8941: for logs, metrics and `detail`. What was under way
+  /// when an attempt failed is not in it; `xCacheStatus` tells. Does not allocate.
   public var logName: StaticString {
     switch self {
     case .hit: "hit"

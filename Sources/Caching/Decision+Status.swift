@@ -86,22 +86,24 @@ extension Decision {
   public func writeCacheStatus(
     _ facts: CacheStatusFacts, key: Span<UInt8> = Span(), to output: inout OutputBuffer
   ) {
-    output.append("larder")
-    if isHit { output.append("; hit") }
-    if let reason = forwardReason {
-      output.append("; fwd=")
+    if isHit {
+      output.append("larder; hit")
+    } else if let reason = forwardReason {
+      output.append("larder; fwd=")
       output.append(reason)
       if facts.forwardStatus != 0 {
         output.append("; fwd-status=")
         output.append(decimal: Int(facts.forwardStatus))
       }
+    } else {
+      output.append("larder")
     }
     if let ttl = facts.ttl {
       output.append("; ttl=")
       output.append(decimal: Int(ttl))
     }
     if facts.isStored { output.append("; stored") }
-    if self == .collapsed { output.append("; collapsed") }
+    if case .collapsed = self { output.append("; collapsed") }
     guard facts.isTrusted else { return }
     if key.count > 0 {
       output.append("; key=")

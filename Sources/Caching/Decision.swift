@@ -1,5 +1,5 @@
-/// What happened to a request, with its reason. It alone feeds `X-Cache-Status`, `Cache-Status`, the access log
-/// and the metrics.
+/// What happened to a request, with its reason. It alone feeds `X-Cache-Status`, `Cache-Status`, the access
+/// log and the metrics.
 public enum Decision: Equatable, Sendable {
   /// A fresh stored response.
   case hit

@@ -10,9 +10,9 @@ public enum KeyTemplateError: Error, Equatable {
   case withoutHost
 }
 
-/// How a cache key is made of a request, in nginx's words: `$scheme`, `$request_method`, `$host`, `$http_host`,
-/// `$request_uri`, `$uri`, `$args`, `$query_string`, `$is_args`, `$arg_NAME`, `$cookie_NAME`, `$http_NAME`,
-/// `${name}`, and literal text.
+/// How a cache key is made of a request, in nginx's words: `$scheme`, `$request_method`, `$host`,
+/// `$http_host`, `$request_uri`, `$uri`, `$args`, `$query_string`, `$is_args`, `$arg_NAME`, `$cookie_NAME`,
+/// `$http_NAME`, `${name}`, and literal text.
 ///
 /// They differ from nginx's where a key must not say less than the request (L6): `$uri` and `$args` are as
 /// received, not decoded; `$host` keeps a port that is not the scheme's default; and each variable's end is

@@ -8,8 +8,8 @@ struct Lifetime: Equatable {
   var source: FreshnessSource
 }
 
-/// The lifetime of a response in a shared cache, RFC 9111 §4.2.1: the first of `s-maxage`, `max-age`, `Expires`
-/// minus `Date`; where the origin says nothing, `guessedLifetime`.
+/// The lifetime of a response in a shared cache, RFC 9111 §4.2.1: the first of `s-maxage`, `max-age` and
+/// `Expires` minus `Date`; where the origin says nothing, `guessedLifetime`.
 ///
 /// - Parameter wallTime: When the head arrived, in seconds since 1970; stands in for a missing or unreadable
 ///   `Date` (RFC 9110 §6.6.1).

@@ -11,8 +11,8 @@ public enum RangeOutcome: Equatable, Sendable {
   case unsatisfiable
 }
 
-/// Evaluates `Range` and `If-Range` of a GET request against a stored 200, RFC 9110 §13.1.5 and 14.2. Does not
-/// allocate.
+/// Evaluates `Range` and `If-Range` of a GET request against a stored 200, RFC 9110 §13.1.5 and 14.2. Does
+/// not allocate.
 ///
 /// A range that cannot be read, another unit, and several ranges are ignored, as a server may.
 ///

@@ -6,7 +6,7 @@ public import HTTP
 ///
 /// Several lines of a field are one list, and whitespace around members does not count; an absent field
 /// differs from an empty one. In `Accept-Encoding` and `Accept-Language` case, all whitespace and the order of
-/// members do not count either, for preference there is told by weights (RFC 9110 §12.5.3 and 12.5.4).
+/// members do not count either, for preference there is told by weights (RFC 9110 §12.5.3, 12.5.4).
 ///
 /// - Parameter varyNames: `VaryList.names`.
 public func selectingHash(_ varyNames: Span<UInt8>, request: borrowing Head, seed: HashSeed) -> KeyHash {
@@ -15,8 +15,10 @@ public func selectingHash(_ varyNames: Span<UInt8>, request: borrowing Head, see
   while start < varyNames.count {
     let end = varyNames.firstIndex(of: .comma, from: start) ?? varyNames.count
     let name = varyNames.extracting(start..<end)
-    if name.equals("accept-encoding") || name.equals("accept-language") {
-      chain.absorbUnordered(name, of: request)
+    if name.equals("accept-encoding") {
+      chain.absorbUnordered(name, .acceptEncoding, of: request)
+    } else if name.equals("accept-language") {
+      chain.absorbUnordered(name, .acceptLanguage, of: request)
     } else {
       chain.absorbOrdered(name, of: request)
     }
@@ -58,22 +60,22 @@ private struct HashChain {
   }
 
   /// Members are added up, so that their order does not show.
-  mutating func absorbUnordered(_ name: Span<UInt8>, of request: borrowing Head) {
-    var isPresent = false
-    var low: UInt64 = 0
-    var high: UInt64 = 0
-    let seed = seed
-    request.forEachValue(named: name) { value in
-      isPresent = true
-      var members = ListMembers()
-      while let member = members.next(in: value) {
-        let hash = seed.hashFolded(value.extracting(member))
-        low &+= hash.low
-        high &+= hash.high
+  mutating func absorbUnordered(_ name: Span<UInt8>, _ field: KnownField, of request: borrowing Head) {
+    guard request.has(field) else {
+      absorb(name, as: .absent)
+      return
+    }
+    for line in request.lines where line.known == field {
+      let value = request.value(line)
+      var start = 0
+      while start < value.count {
+        let member = seed.hashMember(of: value, from: start)
+        start = member.end + 1
+        if member.isEmpty { continue }
+        state.low &+= member.hash.low
+        state.high &+= member.hash.high
       }
     }
-    state.low ^= low
-    state.high ^= high
-    absorb(name, as: isPresent ? .unordered : .absent)
+    absorb(name, as: .unordered)
   }
 }

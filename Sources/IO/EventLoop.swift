@@ -73,9 +73,10 @@ import Glibc
   }
 
   /// Enrols a channel and watches its descriptor.
-  public func add(_ channel: Channel) throws(SystemError) {
+  public func add(_ channel: Channel, onlyReadable: Bool = false) throws(SystemError) {
     enroll(channel)
-    let result = kernel.watch(poll, channel.fd, token: channel.token)
+    let interest = onlyReadable ? Readiness.arrivals : Readiness.everything
+    let result = kernel.watch(poll, channel.fd, token: channel.token, interest: interest)
     guard result >= 0 else {
       withdraw(channel)
       throw SystemError(call: "epoll_ctl", code: -result)

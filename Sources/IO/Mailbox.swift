@@ -1,26 +1,38 @@
+import Bytes
 import Glibc
 import Synchronization
 
 /// How other threads speak to a loop: they post, the loop drains. Never blocks for longer than an append, and
 /// never drops; that it stays small is the duty of those who post (lifecycle L3).
 public final class Mailbox<Mail: Sendable>: Sendable {
-  private let box = Mutex<[Mail]>([])
+  private let box = Guarded<[Mail]>([])
+  private let holdsMail = Atomic<Bool>(false)
+  private let owner = Atomic<UInt>(0)
   private let wake: @Sendable () -> Void
 
-  /// - Parameter wake: Called by the first to post into an empty box.
+  /// - Parameter wake: Called by the first to post into an empty box, unless that is the owner, who looks
+  ///   before it waits.
   public init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+  /// The calling thread is the one that drains.
+  public func adopt() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
 
   public func post(_ mail: Mail) {
     let isFirst = box.withLock { mails in
       mails.append(mail)
+      holdsMail.store(true, ordering: .relaxed)
       return mails.count == 1
     }
-    if isFirst { wake() }
+    if isFirst, owner.load(ordering: .relaxed) != UInt(pthread_self()) { wake() }
   }
 
   /// Swaps the box's contents with `emptied`, which must be empty and lends its memory.
   public func drain(into emptied: inout [Mail]) {
-    box.withLock { swap(&$0, &emptied) }
+    guard holdsMail.load(ordering: .relaxed) else { return }
+    box.withLock { mails in
+      holdsMail.store(false, ordering: .relaxed)
+      swap(&mails, &emptied)
+    }
   }
 }
 
@@ -31,7 +43,7 @@ public final class WakeUp: Channel {
   public init(loop: EventLoop, adopting fd: CInt) throws(SystemError) {
     self.loop = loop
     super.init(adopting: fd)
-    try loop.add(self)
+    try loop.add(self, onlyReadable: true)
   }
 
   public override func ready(_ readiness: Readiness) {

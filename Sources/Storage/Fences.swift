@@ -27,7 +27,7 @@ public enum FenceVerdict: Sendable, Equatable {
   static let recordBytes = 96
 
   nonisolated(unsafe) let slots: UnsafeMutablePointer<Atomic<UInt64>>
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   private let arena: SlabArena
 
   init(arena: SlabArena) {

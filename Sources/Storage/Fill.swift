@@ -36,7 +36,7 @@ import Synchronization
   let isDrainPending = Atomic<Bool>(false)
   let cutBelow = Atomic<Int>(0)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
-  let body = Mutex(FillBody())
+  let body = Guarded(FillBody())
   /// Set by the owner before `phase` leaves `awaitingHead`.
   nonisolated(unsafe) var publishedHead: FillHead?
 

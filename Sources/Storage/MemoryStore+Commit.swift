@@ -65,7 +65,7 @@ extension MemoryStore {
   /// Notes until when the response to such requests is known to be unshareable (L14). An entry stays.
   public func mark(_ fill: Fill, until: CacheSeconds) {
     var garbage = Garbage()
-    unsafe slot(of: fill.hash).pointee.state.withLock { stripe in
+    stripe(of: fill.hash).withLock { stripe in
       let node = settle(fill, in: &stripe, &garbage)
       if node.it.markedUntil == .min { stripe.counts.marks += 1 }
       node.it.markedUntil = until
@@ -78,7 +78,7 @@ extension MemoryStore {
 
   /// A refresh has failed: the next is to wait, 1 s at first, twice as long each time, at most 30 s (L15).
   public func refreshFailed(_ fill: Fill, now: Milliseconds) {
-    unsafe slot(of: fill.hash).pointee.state.withLock { stripe in
+    stripe(of: fill.hash).withLock { stripe in
       guard let node = unsafe fill.place ?? find(fill, in: stripe), node.it.entry != nil,
         node.it.refreshBlockedUntil <= now
       else { return }
@@ -113,7 +113,7 @@ extension MemoryStore {
   /// not stored.
   private func install(_ entry: EntryRef, of fill: Fill) -> CommitOutcome {
     var garbage = Garbage()
-    let outcome = unsafe slot(of: fill.hash).pointee.state.withLock { stripe in
+    let outcome = stripe(of: fill.hash).withLock { stripe in
       let node = settle(fill, in: &stripe, &garbage)
       let outcome = put(entry, of: fill, at: node, in: &stripe, &garbage)
       stripe.unregister(fill)

@@ -32,14 +32,14 @@ extension MemoryStore {
     var number = -1
     for i in 0..<MemoryStore.stripeCount {
       let candidate = (start &+ i) & (MemoryStore.stripeCount - 1)
-      let use = unsafe slot(candidate).pointee.oldestUse.load(ordering: .relaxed)
+      let use = stripe(candidate).oldestUse
       if use < oldest {
         oldest = use
         number = candidate
       }
     }
     guard number >= 0 else { return false }
-    let entry = unsafe slot(number).pointee.state.withLock { (stripe) -> EntryRef? in
+    let entry = stripe(number).withLock { (stripe) -> EntryRef? in
       guard let node = stripe.recency.last else { return nil }
       stripe.counts.evictions += 1
       let entry = dropContents(of: node, in: &stripe)
@@ -52,14 +52,13 @@ extension MemoryStore {
 
   /// Tells eviction how old the stripe's least recently used is.
   func publishOldest(of stripe: borrowing Stripe) {
-    let oldest = stripe.recency.last?.it.lastUse ?? .max
-    unsafe slot(stripe.number).pointee.oldestUse.store(oldest, ordering: .relaxed)
+    self.stripe(stripe.number).oldestUse = stripe.recency.last?.it.lastUse ?? .max
   }
 
   public var statistics: StoreStatistics {
     var sum = StoreStatistics(arena: arena.statistics, sequence: fences.sequence)
     for i in 0..<MemoryStore.stripeCount {
-      let counts = unsafe slot(i).pointee.state.withLock { $0.counts }
+      let counts = stripe(i).withLock { $0.counts }
       sum.entries += counts.entries
       sum.marks += counts.marks
       sum.registeredFills += counts.fills

@@ -1,5 +1,4 @@
 public import Bytes
-import Synchronization
 
 public enum JoinOutcome: Sendable {
   /// A new fill; the caller owns it and must bring it to an end.
@@ -22,7 +21,7 @@ extension MemoryStore {
     cacheNow: CacheSeconds, collapseTimeout: Milliseconds, worker: Int, replacing: UInt64,
     selecting: (Span<UInt8>) -> KeyHash
   ) -> JoinOutcome {
-    let outcome: JoinOutcome = unsafe slot(of: hash).pointee.state.withLock { stripe in
+    let outcome: JoinOutcome = stripe(of: hash).withLock { stripe in
       stripe.clock = max(stripe.clock, cacheNow)
       if let node = stripe.find(hash, key: key),
         hasNewer(under: node, in: stripe, than: replacing, now: cacheNow, selecting: selecting)
@@ -63,7 +62,7 @@ extension MemoryStore {
   /// - Parameter selecting: Hash of those fields in the fill's own request.
   public func headArrived(_ fill: Fill, vary: [UInt8], selecting: KeyHash) {
     var garbage = Garbage()
-    unsafe slot(of: fill.hash).pointee.state.withLock { stripe in
+    stripe(of: fill.hash).withLock { stripe in
       unsafe fill.selection = FillSelection(varyNames: vary, hash: selecting, isKnown: true)
       if unsafe fill.place != nil { _ = settle(fill, in: &stripe, &garbage) }
       publishOldest(of: stripe)
@@ -74,7 +73,7 @@ extension MemoryStore {
   /// Unregisters the fill, whatever became of it, and forgets the purges that were kept for it. It may go on
   /// for those who read it, but can no longer be joined or committed. May be called again.
   public func end(_ fill: Fill) {
-    let isFirst = unsafe slot(of: fill.hash).pointee.state.withLock { stripe in
+    let isFirst = stripe(of: fill.hash).withLock { stripe in
       guard unsafe !fill.isEnded else { return false }
       unsafe fill.isEnded = true
       detach(fill, in: &stripe)

@@ -17,8 +17,7 @@ extension MemoryStore {
   public func lookUp(
     hash: KeyHash, key: Span<UInt8>, now: CacheSeconds, selecting: (Span<UInt8>) -> KeyHash
   ) -> LookupOutcome {
-    let slot = unsafe slot(of: hash)
-    return unsafe slot.pointee.state.withLock { stripe in
+    stripe(of: hash).withLock { stripe in
       guard let node = stripe.find(hash, key: key) else { return .nothing }
       if node.it.lists == nil { return answer(from: node, in: &stripe, now: now, isMarked: false) }
       return answerVariant(of: node, in: &stripe, now: now, selecting: selecting)
@@ -29,7 +28,7 @@ extension MemoryStore {
   public func mayRefresh(
     hash: KeyHash, key: Span<UInt8>, now: Milliseconds, selecting: (Span<UInt8>) -> KeyHash
   ) -> Bool {
-    unsafe slot(of: hash).pointee.state.withLock { stripe in
+    stripe(of: hash).withLock { stripe in
       guard let node = stripe.find(hash, key: key) else { return true }
       let found = firstTarget(of: node, in: stripe, selecting: selecting) { $0.it.entry != nil }
       return (found?.it.refreshBlockedUntil ?? 0) <= now

@@ -25,7 +25,7 @@ extension MemoryStore {
   private func purge(_ urlHash: KeyHash, bornBefore sequence: UInt64, soft: Bool, inStripe number: Int) -> Int
   {
     var garbage = Garbage()
-    let count = unsafe slot(number).pointee.state.withLock { stripe in
+    let count = stripe(number).withLock { stripe in
       var count = 0
       for node in urls.nodes(of: urlHash, inKeyStripe: number) {
         guard let entry = node.it.entry, entry.it.born < sequence else { continue }

@@ -13,8 +13,6 @@ import Synchronization
 /// its stripe's lock and the entry's count (L5).
 @safe public final class MemoryStore: Sendable {
   static let stripeCount = 64
-  /// Bytes from one stripe to the next, so that no two share a cache line.
-  private static let stripeStride = 256
 
   public let arena: SlabArena
   public let fences: Fences
@@ -40,35 +38,31 @@ import Synchronization
     self.seed = seed
     self.workerCount = workerCount
     self.wakers = wakers
-    precondition(MemoryLayout<StripeSlot>.size <= MemoryStore.stripeStride)
-    unsafe stripes = .allocate(byteCount: MemoryStore.stripeCount * MemoryStore.stripeStride, alignment: 128)
-    for i in 0..<MemoryStore.stripeCount {
-      unsafe (stripes + i * MemoryStore.stripeStride).initializeMemory(
-        as: StripeSlot.self, to: StripeSlot(Stripe(number: i, arena: arena)))
-    }
+    unsafe stripes = .allocate(byteCount: MemoryStore.stripeCount * StripeRef.stride, alignment: 64)
+    for i in 0..<MemoryStore.stripeCount { stripe(i).initialize(Stripe(number: i, arena: arena)) }
   }
 
   deinit {
-    for i in 0..<MemoryStore.stripeCount { unsafe clear(slot(i)) }
+    for i in 0..<MemoryStore.stripeCount { clear(stripe(i)) }
     unsafe stripes.deallocate()
   }
 
   /// The stripe of a key.
-  @inline(__always) func slot(of hash: KeyHash) -> UnsafeMutablePointer<StripeSlot> {
-    unsafe slot(Int(truncatingIfNeeded: hash.low) & (MemoryStore.stripeCount - 1))
+  @inline(__always) func stripe(of hash: KeyHash) -> StripeRef {
+    stripe(Int(truncatingIfNeeded: hash.low) & (MemoryStore.stripeCount - 1))
   }
 
-  @inline(__always) func slot(_ number: Int) -> UnsafeMutablePointer<StripeSlot> {
-    unsafe (stripes + number &* MemoryStore.stripeStride).assumingMemoryBound(to: StripeSlot.self)
+  @inline(__always) func stripe(_ number: Int) -> StripeRef {
+    unsafe StripeRef(at: stripes + number &* StripeRef.stride)
   }
 
-  private func clear(_ slot: UnsafeMutablePointer<StripeSlot>) {
-    unsafe slot.pointee.state.withLock { stripe in
+  private func clear(_ slot: StripeRef) {
+    slot.withLock { stripe in
       while let node = stripe.recency.last { dropContents(of: node, in: &stripe)?.release() }
       stripe.table.forEach { $0.free(in: arena) }
       arena.charge(-stripe.table.bytes)
     }
-    unsafe slot.deinitialize(count: 1)
+    slot.deinitialize()
   }
 }
 
@@ -92,11 +86,53 @@ public struct StoreOptions: Sendable {
   public init(maxObject: Int) { self.maxObject = maxObject }
 }
 
-/// A stripe with its lock, and what eviction reads without it.
-struct StripeSlot: ~Copyable {
-  let state: Mutex<Stripe>
-  /// When the least recently used node of the stripe was used; the greatest value: it has none.
-  let oldestUse = Atomic<Int64>(.max)
+/// Where a stripe is, as long as its store lives: its lock, its contents, and in a cache line of its own what
+/// eviction reads without the lock.
+@safe struct StripeRef {
+  /// Bytes from one stripe to the next.
+  static let stride = 320
+  private static let valueOffset = 16
+  private static let oldestOffset = 256
 
-  init(_ stripe: consuming sending Stripe) { state = Mutex(stripe) }
+  private let base: UnsafeMutableRawPointer
+
+  @inline(__always) init(at base: UnsafeMutableRawPointer) { unsafe self.base = base }
+
+  func initialize(_ stripe: consuming Stripe) {
+    precondition(StripeRef.valueOffset + MemoryLayout<Stripe>.size <= StripeRef.oldestOffset)
+    lockWord.initialize()
+    unsafe (base + StripeRef.valueOffset).initializeMemory(as: Stripe.self, to: stripe)
+    unsafe (base + StripeRef.oldestOffset).initializeMemory(as: Atomic<Int64>.self, to: Atomic(.max))
+  }
+
+  func deinitialize() {
+    unsafe value.deinitialize(count: 1)
+    lockWord.deinitialize()
+    unsafe oldest.deinitialize(count: 1)
+  }
+
+  @inline(__always)
+  func withLock<Result: ~Copyable>(_ body: (inout Stripe) -> Result) -> Result {
+    lockWord.lock()
+    defer { lockWord.unlock() }
+    // SAFETY: the value is reached only while the lock is held, and not through a struct that holds both.
+    return unsafe body(&value.pointee)
+  }
+
+  private var lockWord: LockWord { unsafe LockWord(at: base) }
+
+  private var value: UnsafeMutablePointer<Stripe> {
+    unsafe (base + StripeRef.valueOffset).assumingMemoryBound(to: Stripe.self)
+  }
+
+  private var oldest: UnsafeMutablePointer<Atomic<Int64>> {
+    unsafe (base + StripeRef.oldestOffset).assumingMemoryBound(to: Atomic<Int64>.self)
+  }
+
+  /// When the least recently used node of the stripe was used; the greatest value: it has none. Set only
+  /// under the lock.
+  var oldestUse: Int64 {
+    get { unsafe oldest.pointee.load(ordering: .relaxed) }
+    nonmutating set { unsafe oldest.pointee.store(newValue, ordering: .relaxed) }
+  }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 import Synchronization
@@ -18,7 +19,7 @@ import Synchronization
   public let budget: Int
   private nonisolated(unsafe) let base: UnsafeMutableRawPointer
   private let reserved: Int
-  private let slabs: Mutex<Slabs>
+  private let slabs: Guarded<Slabs>
   private let outside = Atomic<Int>(0)
   private let blocks = Atomic<Int>(0)
 
@@ -31,7 +32,7 @@ import Synchronization
       fatalError("cannot reserve \(reserved) bytes of address space for the cache")
     }
     unsafe base = region
-    slabs = Mutex(unsafe Slabs(base: region, spans: spans))
+    slabs = Guarded(unsafe Slabs(base: region, spans: spans))
   }
 
   deinit { unsafe munmap(base, reserved) }

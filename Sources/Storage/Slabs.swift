@@ -18,8 +18,10 @@ import CLinux
     var sizeClass: UInt8 = 0
   }
 
-  private let base: UnsafeMutableRawPointer
+  /// The first field: on a write through any of the pointers here, the sanitizer's instrumentation (Swift 6.3)
+  /// reports one at the address in the first field as well, and this memory is only touched under the lock.
   private let spans: UnsafeMutablePointer<Span>
+  private let base: UnsafeMutableRawPointer
   private let spanCount: Int
   /// Per class, the first span that has a free block.
   private var partial = InlineArray<81, UInt32>(repeating: Slabs.none)

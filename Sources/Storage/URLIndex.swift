@@ -1,15 +1,14 @@
 import Bytes
-import Synchronization
 
 /// Finds the nodes whose entries have one canonical URL, whatever their keys (L7). 64 stripes by the URL's
 /// hash, each with its lock, which is taken while that of a key's stripe is held, never the other way round.
 @safe struct URLIndex: ~Copyable, Sendable {
-  private let stripes: InlineArray<64, Mutex<URLStripe>>
+  private let stripes: InlineArray<64, Guarded<URLStripe>>
   private let arena: SlabArena
 
   init(arena: SlabArena) {
     self.arena = arena
-    stripes = InlineArray { _ in Mutex(URLStripe(arena: arena)) }
+    stripes = InlineArray { _ in Guarded(URLStripe(arena: arena)) }
   }
 
   /// Lists the node under the URL unless `fence` says that a purge has come; asked under the URL's lock.

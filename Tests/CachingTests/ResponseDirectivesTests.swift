@@ -1,4 +1,5 @@
 import Caching
+import HTTP
 import Testing
 
 /// What a `ResponseDirectives` says, as text, so that a table can hold it.
@@ -96,6 +97,32 @@ struct ResponseDirectivesTests {
     _ value: String, _ expected: String, _ reason: Comment
   ) throws {
     #expect(try parsed(["Cache-Control: " + value]) == expected, reason)
+  }
+
+  /// A small generator of its own, so that a failure repeats.
+  @Test func `no bytes make the parsers trap`() {
+    let alphabet = octets("ma-x=0\"\\, ;:?*a(1.\t\u{fc}")
+    var state: UInt64 = 1
+    for _ in 0..<20_000 {
+      var value = octets("max-age=")
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      var bits = state >> 8
+      for _ in 0..<(bits & 7) + 1 {
+        value.append(alphabet[Int(bits % UInt64(alphabet.count))])
+        bits /= UInt64(alphabet.count)
+      }
+      var head = Head()
+      head.append(.cacheControl, value.span)
+      head.append(name: octets("cdn-cache-control").span, value: value.span)
+      head.append(.vary, value.span)
+      head.append(.range, value.span)
+      head.append(.ifNoneMatch, value.span)
+      _ = ResponseDirectives.parse(from: head)
+      _ = RequestDirectives.parse(from: head)
+      _ = VaryList.parse(from: head)
+      _ = evaluateRange(request: head, length: 10, etag: value.span, lastModified: 0, date: 1)
+      _ = evaluateConditions(request: head, etag: value.span, lastModified: 0, status: 200)
+    }
   }
 
   @Test func `all lines are one list`() throws {

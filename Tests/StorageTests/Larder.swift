@@ -157,8 +157,8 @@ extension JoinOutcome {
 
 /// Counts wake-ups and keeps them for tests that play the worker.
 final class RecordingWaker: FillWaker {
-  let advanced = Mutex<[Fill]>([])
-  let drained = Mutex<[Fill]>([])
+  let advanced = Guarded<[Fill]>([])
+  let drained = Guarded<[Fill]>([])
 
   func fillAdvanced(_ fill: Fill) { advanced.withLock { $0.append(fill) } }
   func fillDrained(_ fill: Fill) { drained.withLock { $0.append(fill) } }

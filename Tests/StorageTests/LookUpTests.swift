@@ -131,6 +131,6 @@ extension Larder {
   func node(_ key: String) -> NodeRef? {
     let bytes = Array(key.utf8)
     let hash = hash(key)
-    return unsafe store.slot(of: hash).pointee.state.withLock { $0.find(hash, key: bytes.span) }
+    return store.stripe(of: hash).withLock { $0.find(hash, key: bytes.span) }
   }
 }

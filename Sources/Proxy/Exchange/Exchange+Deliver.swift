@@ -172,6 +172,7 @@ extension Exchange {
 
   /// Books the request: metrics and log.
   func report() {
+    guard facts.role == .proxy else { return }
     let microseconds = Int(worker.loop.kernel.microseconds() - startedAt)
     worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
     worker.log(self, microseconds: microseconds)

@@ -104,7 +104,9 @@ final class Fetch: Timed {
     case .connect: connect()
     case .wait: setDeadline(worker.limits.queueTimeoutMilliseconds)
     case .send: sendRequest()
-    case .tryNext: acquire()
+    case .tryNext:
+      pendingSent = 0
+      acquire()
     case .publish: break
     case .complete: complete()
     case .fail(let failure): failed(failure)
@@ -205,6 +207,7 @@ final class Fetch: Timed {
     worker.counters.add(.upstreamRetries)
     dropConnection()
     pendingSent = 0
+    tried.removeAll()
     machine.retry()
     acquire()
     return true

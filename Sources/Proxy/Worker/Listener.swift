@@ -82,7 +82,7 @@ extension Worker {
   func listen(_ descriptors: [CInt], role: ListenerRole) throws(SystemError) {
     for fd in descriptors {
       let listener = Listener(worker: self, fd: fd, role: role)
-      try loop.add(listener)
+      try loop.add(listener, onlyReadable: true)
       listeners.append(listener)
     }
   }

@@ -83,6 +83,7 @@ import Upstream
 
   /// Runs until the worker was asked to drain and has nothing left to do, or is told to close.
   func run() {
+    deployment.mailboxes[index].adopt()
     while !isFinished { turn(longest: -1) }
     logBuffer.flush()
   }
