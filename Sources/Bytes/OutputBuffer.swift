@@ -97,8 +97,11 @@ public import Glibc
     }
   }
 
-  @inlinable public mutating func append(hex value: UInt64) {
-    for shift in stride(from: 60, through: 0, by: -4) {
+  /// - Parameter digits: At least so many; the number's own if it needs more.
+  @inlinable public mutating func append(hex value: UInt64, digits: Int = 16) {
+    var shift = 4 * max(digits, (67 - value.leadingZeroBitCount) / 4)
+    while shift > 0 {
+      shift -= 4
       let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
       append(digit < 10 ? 48 + digit : 87 + digit)
     }

@@ -4,9 +4,8 @@ public import HTTP
 extension FieldSet {
   /// Fields of a response that are not stored: those of one connection, and those that we state anew each
   /// time it is served. RFC 9111 §3.1.
-  static var notStored: FieldSet {
-    FieldSet(bits: FieldSet.hopByHop.bits | FieldSet(.age, .contentLength, .xCacheStatus).bits)
-  }
+  static let notStored = FieldSet(
+    bits: FieldSet.hopByHop.bits | FieldSet(.age, .contentLength, .xCacheStatus).bits)
 }
 
 /// Writes a response's head as it is stored and served: status line and end-to-end fields, without the empty

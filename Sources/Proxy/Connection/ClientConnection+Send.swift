@@ -179,9 +179,18 @@ extension ClientConnection {
 
   /// Writes a chunk's size line, or the last chunk, behind the head in the first write, into `lead` later.
   private func addFraming(_ first: Bool, isEnd: Bool, size: Int) {
-    let text = (output.hasSentChunk ? "\r\n" : "") + String(size, radix: 16) + (isEnd ? "\r\n\r\n" : "\r\n")
+    worker.note.removeAll()
+    if output.hasSentChunk { worker.note.append("\r\n") }
+    worker.note.append(hex: UInt64(size), digits: 1)
+    worker.note.append(isEnd ? "\r\n\r\n" : "\r\n")
     output.hasSentChunk = true
-    if first { worker.tail.append(text) } else { output.lead.append(contentsOf: text.utf8) }
+    let worker = worker
+    if first {
+      worker.tail.append(worker.note.bytes)
+    } else {
+      unsafe output.lead.append(
+        contentsOf: UnsafeBufferPointer(start: worker.note.base, count: worker.note.count))
+    }
   }
 
   /// The source has no more. False: that is too early, and the response is cut.

@@ -40,13 +40,14 @@ extension Fetch {
 
   private static func edit(_ head: inout Head, for exchange: Exchange, isBuilt: Bool) {
     head.removeHopByHop()
-    head.remove(FieldSet(.contentLength, .host))
-    head.remove(FieldSet.neverForwarded)
-    // We have answered it, or will not wait for the origin's word: the body follows the request at once.
-    head.remove(.expect)
+    head.remove(Self.ownFields)
     if isBuilt { buildFillHead(&head) }
     exchange.worker.addForwarding(to: &head, for: exchange)
   }
+
+  /// Stated by us, or never forwarded. `Expect` is answered here: the body follows the request at once.
+  private static let ownFields = FieldSet(
+    bits: FieldSet(.contentLength, .host, .expect).bits | FieldSet.neverForwarded.bits)
 
   private func addOurValidators() {
     guard let entry = revalidated?.duplicate() else { return }
@@ -113,7 +114,7 @@ extension Fetch {
   func sendBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
     guard count > 0, acceptsBody else { return }
     if bodyFraming == .chunked {
-      pending.append(String(count, radix: 16))
+      pending.append(hex: UInt64(count), digits: 1)
       pending.append("\r\n")
     }
     unsafe pending.append(from: bytes, count: count)

@@ -12,7 +12,7 @@ import Upstream
 final class UpstreamConnection: Channel {
   let worker: Worker
   let server: Server
-  weak var fetch: Fetch?
+  var fetch: Fetch?
   var machine = UpstreamMachine()
   var response = ResponseHead()
   /// Part of a head, kept until the rest arrives.

@@ -6,7 +6,7 @@ final class LocalFill {
   let fill: Fill
   private var readers: [Exchange] = []
   /// The exchange that the fill was begun for, if it is still here.
-  weak var starter: Exchange?
+  var starter: Exchange?
 
   init(worker: Worker, fill: Fill) {
     self.worker = worker

@@ -34,6 +34,9 @@ import Upstream
   var key = OutputBuffer(capacity: 1024)
   var url = OutputBuffer(capacity: 1024)
   var headBytes = OutputBuffer(capacity: 4096)
+  /// For one field's value at a time.
+  var note = OutputBuffer(capacity: 256)
+  let viaValue: [UInt8]
   var logBuffer: AccessLogBuffer
 
   /// Turns since the start.
@@ -67,6 +70,7 @@ import Upstream
     loop = try EventLoop(kernel: kernel)
     limits = WorkerLimits(configuration)
     cachingOptions = configuration.cachingOptions
+    viaValue = Array("1.1 ".utf8) + deployment.pseudonym
     admin = AdminService(deployment: deployment)
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
