@@ -118,6 +118,7 @@ extension Fill {
     let reusable = unsafe body.withLock {
       unsafe $0.recycle(before: leastConsumed(published), wanting: size, arena: store.arena)
     }
-    return unsafe reusable ?? store.arena.allocateSomewhere(size)
+    return unsafe reusable ?? store.arena.allocate(size, leaving: store.arena.reserve)
+      ?? store.arena.allocateOutside(size)
   }
 }

@@ -20,11 +20,14 @@ extension Fill {
 
   /// A reader goes, done or not. If others stay on its worker, that reports their least next.
   public func leave(worker: Int) {
-    body.withLock {
+    let left = body.withLock {
       $0.readers -= 1
       unsafe lanes[worker].readers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      return $0.readers
     }
-    wakeOwnerIfDrained()
+    if left > 0 { return wakeOwnerIfDrained() }
+    let now = status
+    if now == .awaitingHead || now == .streaming { wakeOwner() }
   }
 
   public var readerCount: Int { body.withLock { $0.readers } }
@@ -57,10 +60,20 @@ extension Fill {
   private func wakeOwnerIfDrained() {
     guard isOwnerPaused.load(ordering: .sequentiallyConsistent) else { return }
     guard !isWindowFull(publishedLength.load(ordering: .sequentiallyConsistent)) else { return }
+    wakeOwner()
+  }
+
+  private func wakeOwner() {
     if !isDrainPending.exchange(true, ordering: .acquiringAndReleasing) {
       store.wakers[ownerWorker].fillDrained(self)
     }
   }
+
+  /// The window is full: the owner waits for the readers that have consumed the least.
+  public var isStalled: Bool { isOwnerPaused.load(ordering: .relaxed) }
+
+  /// What every reader has consumed, in bytes from the body's start.
+  public var leastConsumed: Int { leastConsumed(published) }
 
   func isWindowFull(_ published: Int) -> Bool {
     !keep && published - leastConsumed(published) >= store.options.windowBytes

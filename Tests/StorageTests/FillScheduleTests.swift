@@ -47,7 +47,7 @@ struct FillScheduleTests {
         if sent == length {
           fill.complete()
         } else {
-          ownerSleeps = count == 0 && !isKept && fill.isOwnerPausedNow
+          ownerSleeps = count == 0 && !isKept && fill.isStalled
         }
         idleSteps = 0
       case 2:
@@ -216,9 +216,4 @@ private final class ReaderResults: Sendable {
 
   func add(_ sum: Int) { values.withLock { $0.append(sum) } }
   var sums: [Int] { values.withLock { $0 } }
-}
-
-extension Fill {
-  /// The owner has been told that the window is full and has not been told otherwise.
-  var isOwnerPausedNow: Bool { isOwnerPaused.load(ordering: .relaxed) }
 }

@@ -170,6 +170,23 @@ struct FillTests {
     #expect(fill.append(chunk.span.extracting(sent..<10_000)) == 10_000 - sent)
   }
 
+  @Test func `the owner hears when the last reader has gone, unless all is over, L13`() throws {
+    let larder = Larder()
+    let fill = try #require(larder.join("k", worker: 1).started)
+    #expect(fill.enter(worker: 0))
+    #expect(fill.enter(worker: 1))
+    fill.leave(worker: 0)
+    #expect(larder.wakers[1].takeDrained().isEmpty)
+    fill.leave(worker: 1)
+    #expect(larder.wakers[1].takeDrained().count == 1)
+    fill.clearDrained()
+    #expect(fill.readerCount == 0)
+    #expect(fill.enter(worker: 0))
+    fill.fail(1)
+    fill.leave(worker: 0)
+    #expect(larder.wakers[1].takeDrained().isEmpty)
+  }
+
   @Test func `bodies that pass through a full arena use memory outside, and give it back`() throws {
     let larder = Larder(budget: 1 << 20) { $0.windowBytes = 200_000 }
     var held: [TestBlock] = []

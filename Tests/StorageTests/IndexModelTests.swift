@@ -30,7 +30,8 @@ struct IndexModelTests {
         let variant = Variant(list: list, value: list.isEmpty ? "" : fields[list] ?? "-")
         isMarked = isMarked || marks.contains(variant)
         guard let entry = entries[variant] else { continue }
-        return isMarked ? .markedStale(entry.body) : entry.isSoft ? .softlyPurged(entry.body) : .body(entry.body)
+        return isMarked
+          ? .markedStale(entry.body) : entry.isSoft ? .softlyPurged(entry.body) : .body(entry.body)
       }
       return isMarked ? .mark : .nothing
     }
@@ -156,7 +157,8 @@ struct IndexModelTests {
       let tag = UInt64(random.below(400)) << 6 | UInt64(random.below(2)) << 40
       if random.below(100) < (step < 10_000 ? 60 : 40) {
         let node = NodeRef.make(
-          hash: KeyHash(low: tag, high: UInt64(step)), owner: nil, listHash: 0, stripe: 0, key: Span(), in: arena)
+          hash: KeyHash(low: tag, high: UInt64(step)), owner: nil, listHash: 0, stripe: 0, key: Span(),
+          in: arena)
         _ = table.insert(node, tag: tag)
         model.append((tag, node))
       } else if !model.isEmpty {
