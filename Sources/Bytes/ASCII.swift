@@ -80,6 +80,11 @@ extension Span where Element == UInt8 {
     extracting(range.lower..<range.upper)
   }
 
+  /// A copy.
+  @inlinable public var array: [UInt8] {
+    unsafe withUnsafeBufferPointer { unsafe Array($0) }
+  }
+
   @inlinable public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
     var i = start
     while i < count {

@@ -41,6 +41,41 @@ public struct HashSeed: Sendable {
     state.absorb(last)
     return state.finish()
   }
+
+  /// The hash of a list's member that begins at `start`, lower-cased and without spaces and tabs: it ends at a
+  /// comma or with the list. Differs from `hash` of the same text.
+  @inlinable public func hashMember(of list: Span<UInt8>, from start: Int) -> MemberHash {
+    var state = SipState(k0, ~k1)
+    var word: UInt64 = 0
+    var count = 0
+    var i = start
+    while i < list.count, list[i] != .comma {
+      let byte = list[i]
+      i &+= 1
+      if byte == .space || byte == .tab { continue }
+      word |= UInt64(byte.lowered) << UInt64((count & 7) &* 8)
+      count &+= 1
+      if count & 7 == 0 {
+        state.absorb(word)
+        word = 0
+      }
+    }
+    state.absorb(word | UInt64(truncatingIfNeeded: count) << 56)
+    return MemberHash(hash: state.finish(), end: i, isEmpty: count == 0)
+  }
+}
+
+public struct MemberHash: Sendable {
+  public let hash: KeyHash
+  /// Offset of the comma, or of the list's end.
+  public let end: Int
+  public let isEmpty: Bool
+
+  @inlinable init(hash: KeyHash, end: Int, isEmpty: Bool) {
+    self.hash = hash
+    self.end = end
+    self.isEmpty = isEmpty
+  }
 }
 
 @usableFromInline struct SipState {

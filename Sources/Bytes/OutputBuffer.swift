@@ -47,6 +47,16 @@ public import Glibc
     unsafe bytes.withUnsafeBufferPointer { unsafe append(from: $0.baseAddress, count: $0.count) }
   }
 
+  /// Appends `bytes` with ASCII letters in lower case.
+  @inlinable public mutating func append(lowering bytes: Span<UInt8>) {
+    reserve(bytes.count)
+    for i in bytes.indices {
+      // SAFETY: `reserve` made room for all of them.
+      unsafe memory[filled &+ i] = bytes[i].lowered
+    }
+    filled &+= bytes.count
+  }
+
   @inlinable public mutating func append(_ text: StaticString) {
     // SAFETY: a static string's bytes live as long as the program.
     unsafe append(from: text.utf8Start, count: text.utf8CodeUnitCount)

@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
-_Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data), "epoll_event layout");
+_Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data),
+               "epoll_event layout");
 
 int linux_usable_processors(void) {
   cpu_set_t set;
@@ -44,19 +46,31 @@ int linux_termination_signals(void) {
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+unsigned long linux_raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
 int linux_random(void *bytes, size_t count) {
   return getrandom(bytes, count, 0) == (ssize_t)count ? 0 : -1;
 }
 
+void linux_futex_wait(const uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void linux_futex_wake(const uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void *linux_reserve(size_t bytes) {
-  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, kind, -1, 0);
   return start == MAP_FAILED ? NULL : start;
 }
 
 void linux_release_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
-
-void linux_futex_wait(uint32_t *word, uint32_t expected) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-}
-
-void linux_futex_wake(uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }

@@ -1,5 +1,9 @@
+// Caching: the rules of HTTP caching (RFC 9111, 9110, 9211, 9213 and 5861) as pure functions: no I/O, no clock.
+// It imports Bytes and HTTP. The proxy asks it about every request and response; the store keeps its
+// `Freshness` with each entry; telemetry counts its `Decision`s.
+
 /// Where a response's freshness lifetime comes from, RFC 9111 §4.2.1 and 4.2.2.
-public enum FreshnessSource: UInt8, Sendable, CaseIterable {
+public enum FreshnessSource: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   case none, sMaxAge, maxAge, expires, heuristic, defaultTTL
 
   /// The origin said nothing about how long: we, or the operator, guessed.
@@ -12,7 +16,7 @@ public enum FreshnessSource: UInt8, Sendable, CaseIterable {
 }
 
 /// What a stored response forbids, whatever the operator allows.
-public struct StaleRules: OptionSet, Sendable, Hashable {
+public struct StaleRules: OptionSet, Sendable, Hashable, BitwiseCopyable {
   public var rawValue: UInt8
 
   public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -39,7 +43,7 @@ public enum FreshnessUse: UInt8, Sendable {
 /// The facts of a stored response's life. Times are `CacheSeconds`: seconds that never jump. 40 bytes.
 ///
 /// Nothing here allocates or reads a clock; all of it is used on a hit.
-public struct Freshness: Equatable, Sendable {
+public struct Freshness: Equatable, Sendable, BitwiseCopyable {
   /// When the request was sent that this response answers.
   public var requestTime: Int64
   /// When its head arrived.
@@ -82,9 +86,9 @@ public struct Freshness: Equatable, Sendable {
 
   /// `current_age` in seconds, RFC 9111 §4.2.3; saturates at 2³¹. Does not allocate.
   @inlinable public func age(at now: Int64) -> UInt32 {
-    let resident = now &- responseTime
-    guard resident > 0 else { return initialAge }
-    return UInt32(min(Int64(initialAge) &+ min(resident, Int64(Self.ceiling)), Int64(Self.ceiling)))
+    guard now > responseTime else { return initialAge }
+    let resident = min(now &- responseTime, Int64(Self.ceiling))
+    return UInt32(truncatingIfNeeded: min(Int64(initialAge) &+ resident, Int64(Self.ceiling)))
   }
 
   /// Seconds of freshness left; not positive: stale for so long. Does not allocate.

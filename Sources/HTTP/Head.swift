@@ -7,6 +7,7 @@ public struct FieldLine: Sendable {
   public var known: KnownField
   /// The bytes are in the head's own added bytes instead of the message's.
   var isAdded: Bool
+  var isMarked = false
 }
 
 /// The fields of a message as an overlay: a table of offsets over the message's immutable bytes, from which
@@ -35,7 +36,7 @@ public struct FieldLine: Sendable {
     unsafe self.base = base
     self.size = size
     lines.removeAll(keepingCapacity: true)
-    added.removeAll(keepingCapacity: true)
+    if !added.isEmpty { added.removeAll(keepingCapacity: true) }
     present = FieldSet()
   }
 
@@ -96,7 +97,19 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
-  public func has(_ field: KnownField) -> Bool { present.contains(field) }
+  /// Calls `body` with bytes of the message. For a head that is stored in an object, from which no span may be
+  /// taken out.
+  public func withBytes<Result>(_ range: ByteRange, _ body: (Span<UInt8>) -> Result) -> Result {
+    body(message.extracting(range))
+  }
+
+  /// Calls `body` with the value of a known field's first line; `nil` when there is none.
+  public func withValue<Result>(of field: KnownField, _ body: (Span<UInt8>) -> Result) -> Result? {
+    guard let line = first(field) else { return nil }
+    return body(value(line))
+  }
+
+  @inlinable public func has(_ field: KnownField) -> Bool { present.contains(field) }
 
   /// The first line of a known field.
   public func first(_ field: KnownField) -> FieldLine? {
@@ -112,6 +125,13 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(value(line), borrowing: self)
   }
 
+  /// The same, empty when the field is absent.
+  @_lifetime(borrow self)
+  public func valueOrNothing(of field: KnownField) -> Span<UInt8> {
+    guard let line = first(field) else { return Span() }
+    return unsafe _overrideLifetime(value(line), borrowing: self)
+  }
+
   /// How many lines a known field has.
   public func count(of field: KnownField) -> Int {
     guard present.contains(field) else { return 0 }
@@ -123,6 +143,15 @@ public struct FieldLine: Sendable {
   /// Calls `body` with the value of each line whose name equals `name`, case ignored, in order.
   public func forEachValue(named name: Span<UInt8>, _ body: (Span<UInt8>) -> Void) {
     for line in lines where self.name(line).equalsIgnoringCase(name) { body(value(line)) }
+  }
+
+  /// Takes the fields of another head, with a copy of its message.
+  public mutating func copy(from other: borrowing Head) {
+    unsafe begin(base: other.base, size: other.size)
+    lines = other.lines
+    added = other.added
+    present = other.present
+    persist(count: size)
   }
 
   /// Used by the parsers of this module: a line of the message.
@@ -188,6 +217,14 @@ public struct FieldLine: Sendable {
     lines.removeLast(lines.count - kept)
   }
 
+  /// Removes the lines that are unwanted, while all of them are still there to be looked at.
+  mutating func removeLines(where isUnwanted: (borrowing Head, FieldLine) -> Bool) {
+    for i in lines.indices { lines[i].isMarked = isUnwanted(self, lines[i]) }
+    lines.removeAll { $0.isMarked }
+    present = FieldSet()
+    for line in lines { present.insert(line.known) }
+  }
+
   /// Writes `name: value CRLF` for each line.
   public func write(to output: inout OutputBuffer) {
     for line in lines {
@@ -200,6 +237,7 @@ public struct FieldLine: Sendable {
 
   private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
     // SAFETY: a static string's bytes live as long as the program.
-    unsafe bytes.append(contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    unsafe bytes.append(
+      contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }

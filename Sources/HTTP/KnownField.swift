@@ -12,7 +12,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case acceptRanges, contentRange
   // Selection and representation
   case vary, accept, acceptEncoding, acceptLanguage, contentType, contentEncoding, contentLocation, location
-  case userAgent, server, retryAfter
+  case userAgent, referer, server, retryAfter
   // Who asks
   case authorization, cookie, setCookie
   // The path of the message
@@ -61,6 +61,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .contentLocation: "Content-Location"
     case .location: "Location"
     case .userAgent: "User-Agent"
+    case .referer: "Referer"
     case .server: "Server"
     case .retryAfter: "Retry-After"
     case .authorization: "Authorization"
@@ -81,22 +82,22 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     }
   }
 
-  public var bit: UInt64 { 1 &<< UInt64(rawValue) }
+  @inlinable public var bit: UInt64 { 1 &<< UInt64(rawValue) }
 }
 
 /// A set of known fields, one word.
 public struct FieldSet: Equatable, Sendable {
   public var bits: UInt64
 
-  public init(bits: UInt64 = 0) { self.bits = bits }
+  @inlinable public init(bits: UInt64 = 0) { self.bits = bits }
 
   public init(_ fields: KnownField...) {
     bits = 0
     for field in fields { bits |= field.bit }
   }
 
-  public func contains(_ field: KnownField) -> Bool { bits & field.bit != 0 }
-  public func intersects(_ other: FieldSet) -> Bool { bits & other.bits != 0 }
-  public mutating func insert(_ field: KnownField) { bits |= field.bit }
-  public mutating func remove(_ field: KnownField) { bits &= ~field.bit }
+  @inlinable public func contains(_ field: KnownField) -> Bool { bits & field.bit != 0 }
+  @inlinable public func intersects(_ other: FieldSet) -> Bool { bits & other.bits != 0 }
+  @inlinable public mutating func insert(_ field: KnownField) { bits |= field.bit }
+  @inlinable public mutating func remove(_ field: KnownField) { bits &= ~field.bit }
 }

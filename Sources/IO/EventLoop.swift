@@ -73,9 +73,10 @@ import Glibc
   }
 
   /// Enrols a channel and watches its descriptor.
-  public func add(_ channel: Channel) throws(SystemError) {
+  public func add(_ channel: Channel, onlyReadable: Bool = false) throws(SystemError) {
     enroll(channel)
-    let result = kernel.watch(poll, channel.fd, token: channel.token)
+    let interest = onlyReadable ? Readiness.arrivals : Readiness.everything
+    let result = kernel.watch(poll, channel.fd, token: channel.token, interest: interest)
     guard result >= 0 else {
       withdraw(channel)
       throw SystemError(call: "epoll_ctl", code: -result)
@@ -162,8 +163,9 @@ public struct SystemError: Error, Equatable, Sendable {
     self.code = code
   }
 
-  public var description: String {
+  /// The system's words for the code.
+  public var reason: String {
     // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
-    "\(call): \(unsafe String(cString: strerror(code)))"
+    unsafe String(cString: strerror(code))
   }
 }

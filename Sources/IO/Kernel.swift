@@ -67,8 +67,8 @@ open class Kernel {
   }
 
   /// Watches a descriptor, edge-triggered, for as long as it is open.
-  open func watch(_ poll: CInt, _ fd: CInt, token: UInt64) -> CInt {
-    linux_epoll_set(poll, EPOLL_CTL_ADD, fd, Readiness.everything, token) == 0 ? 0 : -errno
+  open func watch(_ poll: CInt, _ fd: CInt, token: UInt64, interest: UInt32) -> CInt {
+    linux_epoll_set(poll, EPOLL_CTL_ADD, fd, interest, token) == 0 ? 0 : -errno
   }
 
   /// A new poll descriptor.
@@ -124,5 +124,7 @@ public struct Readiness: OptionSet, Sendable {
   public static let peerEnded = Readiness(rawValue: 0x2000)
 
   /// Readable, writable, peer's end, edge-triggered: set once, so that no request costs an `epoll_ctl`.
-  static let everything: UInt32 = 0x1 | 0x4 | 0x2000 | 1 << 31
+  public static let everything: UInt32 = 0x1 | 0x4 | 0x2000 | 1 << 31
+  /// Only readable: what is nearly always writable would wake for nothing.
+  public static let arrivals: UInt32 = 0x1 | 1 << 31
 }

@@ -1,48 +1,54 @@
-import CLinux
+import Bytes
 import Glibc
 import Synchronization
 
 /// How other threads speak to a loop: they post, the loop drains. Never blocks for longer than an append, and
 /// never drops; that it stays small is the duty of those who post (lifecycle L3).
 public final class Mailbox<Mail: Sendable>: Sendable {
-  private let box = Mutex<[Mail]>([])
+  private let box = Guarded<[Mail]>([])
+  private let holdsMail = Atomic<Bool>(false)
+  private let owner = Atomic<UInt>(0)
   private let wake: @Sendable () -> Void
 
-  /// - Parameter wake: Called by the first to post into an empty box.
+  /// - Parameter wake: Called by the first to post into an empty box, unless that is the owner, who looks
+  ///   before it waits.
   public init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
+
+  /// The calling thread is the one that drains.
+  public func adopt() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
 
   public func post(_ mail: Mail) {
     let isFirst = box.withLock { mails in
       mails.append(mail)
+      holdsMail.store(true, ordering: .relaxed)
       return mails.count == 1
     }
-    if isFirst { wake() }
+    if isFirst, owner.load(ordering: .relaxed) != UInt(pthread_self()) { wake() }
   }
 
   /// Swaps the box's contents with `emptied`, which must be empty and lends its memory.
   public func drain(into emptied: inout [Mail]) {
-    box.withLock { swap(&$0, &emptied) }
+    guard holdsMail.load(ordering: .relaxed) else { return }
+    box.withLock { mails in
+      holdsMail.store(false, ordering: .relaxed)
+      swap(&mails, &emptied)
+    }
   }
 }
 
-/// An eventfd by which a loop is woken.
+/// An eventfd by which a loop is woken. What there is to do is looked for after every turn.
 public final class WakeUp: Channel {
   private let loop: EventLoop
-  private let handler: () -> Void
 
-  public init(loop: EventLoop, handler: @escaping () -> Void) throws(SystemError) {
-    let fd = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
-    guard fd >= 0 else { throw SystemError(call: "eventfd", code: errno) }
+  public init(loop: EventLoop, adopting fd: CInt) throws(SystemError) {
     self.loop = loop
-    self.handler = handler
     super.init(adopting: fd)
-    try loop.add(self)
+    try loop.add(self, onlyReadable: true)
   }
 
   public override func ready(_ readiness: Readiness) {
     var count: UInt64 = 0
     _ = unsafe loop.kernel.read(fd, into: &count, count: 8)
-    handler()
   }
 
   /// Wakes the loop that watches `fd`; may be called on any thread.

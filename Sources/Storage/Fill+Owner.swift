@@ -21,16 +21,22 @@ extension Fill {
   /// - Returns: `nil` when the body has all its bytes, or when the window is full: then the owner reads no
   ///   more until `FillWaker.fillDrained`.
   public func withRoom(atLeast wanted: Int = 1) -> UnsafeMutableRawBufferPointer? {
+    unsafe room(atLeast: wanted, overWindow: false)
+  }
+
+  private func room(atLeast wanted: Int, overWindow: Bool) -> UnsafeMutableRawBufferPointer? {
     precondition(status == .streaming, "a body comes after its head")
     let published = publishedLength.load(ordering: .relaxed)
     let known = unsafe publishedHead?.contentLength
     if let known, published >= known { return nil }
-    if isWindowFull(published) {
-      isOwnerPaused.store(true, ordering: .sequentiallyConsistent)
-      if isWindowFull(published) { return nil }
-    }
-    if isOwnerPaused.load(ordering: .relaxed) {
-      isOwnerPaused.store(false, ordering: .sequentiallyConsistent)
+    if !overWindow {
+      if isWindowFull(published) {
+        isOwnerPaused.store(true, ordering: .sequentiallyConsistent)
+        if isWindowFull(published) { return nil }
+      }
+      if isOwnerPaused.load(ordering: .relaxed) {
+        isOwnerPaused.store(false, ordering: .sequentiallyConsistent)
+      }
     }
 
     if let room = unsafe body.withLock({ unsafe $0.room(published: published) }), room.count > 0 {
@@ -49,10 +55,11 @@ extension Fill {
     wakeReaders()
   }
 
-  /// Copies and publishes as much of `bytes` as the window lets. Returns how much that was.
+  /// Copies and publishes `bytes`, which have been read and so must be kept: they may exceed the window by as
+  /// much as one read brings. Returns how much was taken; less only when the body has all its bytes.
   public func append(_ bytes: Span<UInt8>) -> Int {
     var done = 0
-    while done < bytes.count, let room = unsafe withRoom() {
+    while done < bytes.count, let room = unsafe room(atLeast: 1, overWindow: true) {
       let count = min(room.count, bytes.count - done)
       _ = unsafe bytes.withUnsafeBufferPointer {
         unsafe memcpy(room.baseAddress!, $0.baseAddress! + done, count)
@@ -62,6 +69,16 @@ extension Fill {
     }
     if done > 0 { wakeReaders() }
     return done
+  }
+
+  /// Has the slowest readers cut, for the sake of the others (L12). False: all are as slow.
+  public func cutSlowest() -> Bool {
+    let published = publishedLength.load(ordering: .relaxed)
+    let least = leastConsumed(published)
+    guard readerCount > 1, least < published else { return false }
+    cutBelow.store(least + 1, ordering: .releasing)
+    wakeReaders()
+    return true
   }
 
   /// The body has all its bytes.

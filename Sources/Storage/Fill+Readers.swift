@@ -19,15 +19,15 @@ extension Fill {
   }
 
   /// A reader goes, done or not. If others stay on its worker, that reports their least next.
+  ///
+  /// When it was the last, the owner is woken to decide whether the rest is worth reading (L13).
   public func leave(worker: Int) {
-    let left = body.withLock {
+    let isLast = body.withLock {
       $0.readers -= 1
       unsafe lanes[worker].readers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-      return $0.readers
+      return $0.readers == 0
     }
-    if left > 0 { return wakeOwnerIfDrained() }
-    let now = status
-    if now == .awaitingHead || now == .streaming { wakeOwner() }
+    if isLast, status == .awaitingHead || status == .streaming { wakeOwner() } else { wakeOwnerIfDrained() }
   }
 
   public var readerCount: Int { body.withLock { $0.readers } }
@@ -69,11 +69,13 @@ extension Fill {
     }
   }
 
-  /// The window is full: the owner waits for the readers that have consumed the least.
-  public var isStalled: Bool { isOwnerPaused.load(ordering: .relaxed) }
+  /// The window is full, and the owner waits for its readers.
+  public var isPaused: Bool {
+    isOwnerPaused.load(ordering: .relaxed) && isWindowFull(publishedLength.load(ordering: .relaxed))
+  }
 
-  /// What every reader has consumed, in bytes from the body's start.
-  public var leastConsumed: Int { leastConsumed(published) }
+  /// Readers that have consumed less than this are to be cut: they hold up the others (L12).
+  public var cutLimit: Int { cutBelow.load(ordering: .acquiring) }
 
   func isWindowFull(_ published: Int) -> Bool {
     !keep && published - leastConsumed(published) >= store.options.windowBytes

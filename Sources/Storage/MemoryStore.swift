@@ -91,6 +91,7 @@ public struct StoreOptions: Sendable {
 @safe struct StripeRef {
   /// Bytes from one stripe to the next.
   static let stride = 320
+  private static let valueOffset = 16
   private static let oldestOffset = 256
 
   private let base: UnsafeMutableRawPointer
@@ -98,19 +99,30 @@ public struct StoreOptions: Sendable {
   @inline(__always) init(at base: UnsafeMutableRawPointer) { unsafe self.base = base }
 
   func initialize(_ stripe: consuming Stripe) {
-    precondition(GuardedPlace<Stripe>.byteCount <= StripeRef.oldestOffset)
-    _ = unsafe GuardedPlace(at: base, holding: stripe)
+    precondition(StripeRef.valueOffset + MemoryLayout<Stripe>.size <= StripeRef.oldestOffset)
+    lockWord.initialize()
+    unsafe (base + StripeRef.valueOffset).initializeMemory(as: Stripe.self, to: stripe)
     unsafe (base + StripeRef.oldestOffset).initializeMemory(as: Atomic<Int64>.self, to: Atomic(.max))
   }
 
   func deinitialize() {
-    unsafe GuardedPlace<Stripe>(at: base).deinitialize()
+    unsafe value.deinitialize(count: 1)
+    lockWord.deinitialize()
     unsafe oldest.deinitialize(count: 1)
   }
 
   @inline(__always)
   func withLock<Result: ~Copyable>(_ body: (inout Stripe) -> Result) -> Result {
-    unsafe GuardedPlace<Stripe>(at: base).withLock(body)
+    lockWord.lock()
+    defer { lockWord.unlock() }
+    // SAFETY: the value is reached only while the lock is held, and not through a struct that holds both.
+    return unsafe body(&value.pointee)
+  }
+
+  private var lockWord: LockWord { unsafe LockWord(at: base) }
+
+  private var value: UnsafeMutablePointer<Stripe> {
+    unsafe (base + StripeRef.valueOffset).assumingMemoryBound(to: Stripe.self)
   }
 
   private var oldest: UnsafeMutablePointer<Atomic<Int64>> {

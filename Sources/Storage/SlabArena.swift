@@ -1,3 +1,4 @@
+import Bytes
 import CLinux
 import Glibc
 import Synchronization
@@ -40,8 +41,8 @@ import Synchronization
   /// What large allocations leave of the budget for small ones that must not fail: nodes, lists.
   var reserve: Int { min(budget / 64, 1 << 20) }
 
-  /// A block of at least `count` bytes; `nil` when the budget, but for `reserve`, or the region is used up, or
-  /// when `count` is more than the largest class.
+  /// A block of at least `count` bytes; `nil` when the budget, but for `reserve`, or the region is used up,
+  /// or when `count` is more than the largest class.
   func allocate(_ count: Int, leaving reserve: Int = 0) -> SlabBlock? {
     guard count <= SizeClass.largest else { return nil }
     let sizeClass = SizeClass.index(for: count)

@@ -42,12 +42,12 @@ struct FillScheduleTests {
       switch random.below(6) {
       case 0, 1:
         guard !ownerSleeps, fill.status == .streaming else { continue }
-        let count = fill.append(body.span.extracting(sent..<min(length, sent + random.below(5000))))
+        let count = fill.send(body.span.extracting(sent..<min(length, sent + random.below(5000))))
         sent += count
         if sent == length {
           fill.complete()
         } else {
-          ownerSleeps = count == 0 && !isKept && fill.isStalled
+          ownerSleeps = count == 0 && !isKept && fill.isPaused
         }
         idleSteps = 0
       case 2:
@@ -125,7 +125,7 @@ struct FillScheduleTests {
     while sent < length {
       let count = min(length - sent, 7000)
       let chunk = (sent..<(sent + count)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-      let done = fill.append(chunk.span)
+      let done = fill.send(chunk.span)
       sent += done
       if done == 0 {
         while wakers[0].takeDrained().isEmpty { sched_yield() }

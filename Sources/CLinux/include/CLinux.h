@@ -1,5 +1,6 @@
-/* What Glibc's Swift module lacks. _GNU_SOURCE is defined only in CLinux.c: here it would change headers that
-   other modules import. GNU prototypes are repeated; what needs a GNU struct or a cast macro is a function. */
+/* What Glibc's Swift module lacks. _GNU_SOURCE is defined only in CLinux.c: here it would change headers
+   that other modules import. GNU prototypes are repeated; what needs a GNU struct or a cast macro is a
+   function. */
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -40,28 +41,31 @@ int linux_pin_thread(int n);
    signalfd for them; -1 on failure. */
 int linux_termination_signals(void);
 
+/* Lets the process have as many descriptors as the system allows it; returns how many that is. */
+unsigned long linux_raise_descriptor_limit(void);
+
 /* Random bytes from the kernel; 0 on success. */
 int linux_random(void *bytes, size_t count);
-
-/* Maps `bytes` of zeroed private memory that counts only when touched; NULL on failure. */
-void *linux_reserve(size_t bytes);
-
-/* Gives the pages back to the kernel; they read as zero afterwards. */
-void linux_release_pages(void *start, size_t bytes);
-
-/* Sleeps while `*word` is `expected`; may also return for no reason. Private to the process. */
-void linux_futex_wait(uint32_t *word, uint32_t expected);
-
-/* Wakes one thread that sleeps on `word`. */
-void linux_futex_wake(uint32_t *word);
 
 /* Tells the processor that this is a loop that waits. */
 static inline void linux_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ volatile("yield");
+  __asm__ volatile("isb" ::: "memory");
 #endif
 }
+
+/* Sleeps while `*word` is `expected`, until woken; may return early. Only threads of this process. */
+void linux_futex_wait(const uint32_t *word, uint32_t expected);
+
+/* Wakes one thread that sleeps on `word`. */
+void linux_futex_wake(const uint32_t *word);
+
+/* Maps `bytes` of zeroed private memory that counts only when touched; NULL on failure. */
+void *linux_reserve(size_t bytes);
+
+/* Gives the pages back to the kernel; they read as zero afterwards. */
+void linux_release_pages(void *start, size_t bytes);
 
 #endif

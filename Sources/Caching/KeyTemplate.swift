@@ -1,0 +1,125 @@
+import Bytes
+
+/// Why a key template was refused.
+public enum KeyTemplateError: Error, Equatable {
+  case unknownVariable(String)
+  /// `${` without `}`, or `$` without a name.
+  case malformedVariable
+  case controlCharacter
+  /// Without `$host` or `$http_host` one host could fill another's pages (L6).
+  case withoutHost
+}
+
+/// How a cache key is made of a request, in nginx's words: `$scheme`, `$request_method`, `$host`,
+/// `$http_host`, `$request_uri`, `$uri`, `$args`, `$query_string`, `$is_args`, `$arg_NAME`, `$cookie_NAME`,
+/// `$http_NAME`, `${name}`, and literal text.
+///
+/// They differ from nginx's where a key must not say less than the request (L6): `$uri` and `$args` are as
+/// received, not decoded; `$host` keeps a port that is not the scheme's default; and each variable's end is
+/// marked in the key, so that different values never add up to one key.
+public struct KeyTemplate: Sendable, Equatable {
+  /// Changes with the form of keys; a store keeps it (L6).
+  public static let version: UInt8 = 1
+
+  enum Part: Sendable, Equatable {
+    case literal([UInt8])
+    case scheme, method, host, requestURI, path, arguments, argumentMark
+    /// Names are lower-case; field names have dashes for underscores.
+    case argument([UInt8])
+    case cookie([UInt8])
+    case field([UInt8])
+  }
+
+  let parts: [Part]
+  /// Has the parts of the standard template, for which there is a faster way to write it.
+  let isStandard: Bool
+
+  private static let standardParts: [Part] = [.scheme, .method, .host, .requestURI]
+
+  /// `$scheme$request_method$host$request_uri`. HEAD shares GET's key.
+  public static let standard = KeyTemplate(parts: standardParts)
+
+  private init(parts: [Part]) {
+    self.parts = parts
+    isStandard = parts == Self.standardParts
+  }
+
+  public init(_ text: String) throws(KeyTemplateError) {
+    var reader = TemplateReader(text: Array(text.utf8))
+    let parts = try reader.parts()
+    let hasHost = parts.contains { $0 == .host || $0 == .field(Array("host".utf8)) }
+    guard hasHost else { throw .withoutHost }
+    self.init(parts: parts)
+  }
+}
+
+private struct TemplateReader {
+  let text: [UInt8]
+  var at = 0
+
+  init(text: [UInt8]) { self.text = text }
+
+  mutating func parts() throws(KeyTemplateError) -> [KeyTemplate.Part] {
+    var parts: [KeyTemplate.Part] = []
+    var literal: [UInt8] = []
+    while at < text.count {
+      let byte = text[at]
+      at += 1
+      if byte != UInt8(ascii: "$") {
+        guard byte >= .space, byte != 127 else { throw .controlCharacter }
+        literal.append(byte)
+        continue
+      }
+      if !literal.isEmpty { parts.append(.literal(literal)) }
+      literal = []
+      parts.append(try Self.variable(try name()))
+    }
+    if !literal.isEmpty { parts.append(.literal(literal)) }
+    return parts
+  }
+
+  /// The name behind a `$`, with or without braces.
+  private mutating func name() throws(KeyTemplateError) -> [UInt8] {
+    let isBraced = at < text.count && text[at] == UInt8(ascii: "{")
+    if isBraced { at += 1 }
+    let start = at
+    while at < text.count, Self.isNameByte(text[at]) { at += 1 }
+    let name = Array(text[start..<at])
+    if name.isEmpty { throw .malformedVariable }
+    if isBraced {
+      guard at < text.count, text[at] == UInt8(ascii: "}") else { throw .malformedVariable }
+      at += 1
+    }
+    return name
+  }
+
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    byte.isDigit || byte.isUpper || byte.isLower || byte == UInt8(ascii: "_")
+  }
+
+  private static func variable(_ name: [UInt8]) throws(KeyTemplateError) -> KeyTemplate.Part {
+    let text = String(decoding: name, as: UTF8.self)
+    switch text {
+    case "scheme": return .scheme
+    case "request_method": return .method
+    case "host": return .host
+    case "request_uri": return .requestURI
+    case "uri": return .path
+    case "args", "query_string": return .arguments
+    case "is_args": return .argumentMark
+    default: break
+    }
+    if let name = rest(of: name, after: "arg_") { return .argument(name) }
+    if let name = rest(of: name, after: "cookie_") { return .cookie(name) }
+    if let name = rest(of: name, after: "http_") {
+      return .field(name.map { $0 == UInt8(ascii: "_") ? .dash : $0 })
+    }
+    throw .unknownVariable(text)
+  }
+
+  /// What follows `prefix`, lower-case; `nil` when nothing does.
+  private static func rest(of name: [UInt8], after prefix: String) -> [UInt8]? {
+    guard name.starts(with: prefix.utf8), name.count > prefix.utf8.count else { return nil }
+    return name.dropFirst(prefix.utf8.count).map { $0.lowered }
+  }
+}

@@ -1,0 +1,42 @@
+import Bytes
+
+extension FieldSet {
+  /// Fields that concern one connection only, RFC 9110 §7.6.1, with those of proxy authentication: this proxy
+  /// asks for none, and credentials for it are nobody else's business.
+  public static let hopByHop = FieldSet(
+    .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .trailer,
+    .transferEncoding, .upgrade)
+
+  /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or
+  /// mean something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no
+  /// effect.
+  static let neverHopByHop = FieldSet(
+    .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age)
+}
+
+extension Head {
+  /// Removes the fields that concern one connection only: the known ones, and all that `Connection` names but
+  /// for those that a message cannot do without. `Content-Length` stays.
+  public mutating func removeHopByHop() {
+    guard has(.connection) else {
+      remove(.hopByHop)
+      return
+    }
+    removeLines { head, line in
+      if FieldSet.hopByHop.contains(line.known) { return true }
+      return !FieldSet.neverHopByHop.contains(line.known) && head.isNamedByConnection(line)
+    }
+  }
+
+  private func isNamedByConnection(_ line: FieldLine) -> Bool {
+    let name = name(line)
+    for connection in lines where connection.known == .connection {
+      let value = value(connection)
+      var members = ListMembers()
+      while let member = members.next(in: value) {
+        if value.extracting(member).equalsIgnoringCase(name) { return true }
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,100 @@
+import Telemetry
+import Caching
+import IO
+import Upstream
+
+/// Readers and writers of values that are neither numbers nor amounts.
+enum ValueText {
+  static func address(_ text: String) throws(Rejection) -> SocketAddress {
+    do { return try SocketAddress.parse(listen: text) } catch {
+      throw Rejection(text, expected: "\(error.expectation)")
+    }
+  }
+
+  static func backend(_ text: String) throws(Rejection) -> BackendAddress {
+    do { return try BackendAddress.parse(text) } catch {
+      throw Rejection(text, expected: "\(error.expectation)")
+    }
+  }
+
+  static func network(_ text: String) throws(Rejection) -> CIDR {
+    do { return try CIDR(parsing: text) } catch { throw Rejection(text, expected: error.expectation) }
+  }
+
+  /// `token68` of RFC 9110 §11.2, which is what `Authorization: Bearer` can carry.
+  static func token(_ text: String) throws(Rejection) -> String? {
+    if text == "none" { return nil }
+    let body = text.utf8.reversed().drop { $0 == UInt8(ascii: "=") }
+    guard !body.isEmpty, body.allSatisfy({ isAlphanumeric($0) || "-._~+/".utf8.contains($0) }) else {
+      throw Rejection(text)
+    }
+    return text
+  }
+
+  static func accessLog(_ text: String) throws(Rejection) -> AccessLogTarget {
+    switch text {
+    case "off": return .off
+    case "-": return .standardOutput
+    default:
+      guard !text.isEmpty, !text.hasSuffix("/"), !text.utf8.contains(0) else { throw Rejection(text) }
+      return .file(text)
+    }
+  }
+
+  static func write(_ target: AccessLogTarget) -> String {
+    switch target {
+    case .off: "off"
+    case .standardOutput: "-"
+    case .file(let path): path
+    }
+  }
+
+  /// `uri-host [ ":" port ]` of RFC 9110 §7.2, without percent-encoding.
+  static func hostHeader(_ text: String) throws(Rejection) -> HostHeader {
+    switch text {
+    case "preserve": return .preserve
+    case "backend": return .backend
+    default:
+      guard isHost(text) || isHostAndPort(text) else { throw Rejection(text) }
+      return .fixed(text)
+    }
+  }
+
+  static func write(_ host: HostHeader) -> String {
+    switch host {
+    case .preserve: "preserve"
+    case .backend: "backend"
+    case .fixed(let value): value
+    }
+  }
+
+  static func key(_ text: String) throws(Rejection) -> KeySetting {
+    do { return try KeySetting(text) } catch {
+      let expected =
+        switch error {
+        case .unknownVariable(let name): "a variable such as $host, $request_uri or $arg_NAME, not $\(name)"
+        case .malformedVariable: "a name after each $, as in $host or ${host}"
+        case .controlCharacter: "no control characters"
+        case .withoutHost: "$host or $http_host in it, or one host's pages would be another's"
+        }
+      throw Rejection(text, expected: expected)
+    }
+  }
+
+  private static func isHostAndPort(_ text: String) -> Bool {
+    guard let (host, _) = try? SocketAddress.split(text) else { return false }
+    return isHost(host) || SocketAddress(numeric: host, port: 0) != nil
+  }
+
+  private static func isHost(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { isAlphanumeric($0) || "-._".utf8.contains($0) }
+  }
+
+  static func isAlphanumeric(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,118 @@
+public import Caching
+public import IO
+public import Telemetry
+public import Upstream
+
+/// Everything that the flags of `larder serve` decide. A plain value: workers keep their own copy.
+///
+/// Defaults are those of the command line; two of them follow from the machine.
+public struct Configuration: Sendable, Equatable {
+  /// Where clients connect. Never empty.
+  public var listen: [SocketAddress] = [SocketAddress(anyAddressPort: 8080)]
+  /// The servers of the one pool. Empty: the demo origin stands in.
+  public var backends: [BackendAddress] = []
+  public var workers: Int
+  /// Where the operator connects; `nil`: nowhere.
+  public var admin: SocketAddress? = SocketAddress(ipv4: 0x7f00_0001, port: 8081)
+  /// What the admin listener takes as `Authorization: Bearer …` (L26).
+  public var adminToken: String?
+  public var accessLog = AccessLogTarget.off
+
+  /// For bodies, heads, index, marks, purge records and fills together (L31).
+  public var memoryBytes: Int
+  /// A response with a longer body is passed through and not kept.
+  public var maxObjectBytes: Int
+  /// For responses that do not say how long they are fresh (L17); `nil`: guessed from Last-Modified.
+  public var defaultTTLSeconds: Int?
+  /// How long beyond its freshness a response is served while it is refreshed (L16).
+  public var graceSeconds = 0
+  /// How long beyond its freshness a response is served when it cannot be refreshed (L16).
+  public var staleOnErrorSeconds = 600
+  public var key = KeySetting.standard
+  /// By the letter of RFC 9111 where the default profile is practical instead.
+  public var isStrict = false
+
+  /// Who may send `PURGE` to the listeners for clients.
+  public var purgeFrom = CIDR.loopback
+  /// Whose `X-Forwarded-*` and `Forwarded` are believed (L24).
+  public var trustedProxies: [CIDR] = []
+  public var hostHeader = HostHeader.preserve
+
+  // Time-outs of clients (L33).
+  /// From the first byte of a request's head to its last.
+  public var headTimeoutMilliseconds = 10_000
+  /// Between two requests on a connection.
+  public var idleTimeoutMilliseconds = 60_000
+  /// Between two reads of a request's body, or two writes of a response.
+  public var bodyTimeoutMilliseconds = 30_000
+
+  // Time-outs of upstreams (L33, L11, L13).
+  public var connectTimeoutMilliseconds = 3_000
+  /// From the end of the request to the first byte of the response.
+  public var firstByteTimeoutMilliseconds = 60_000
+  /// Between two reads of a response.
+  public var gapTimeoutMilliseconds = 60_000
+  public var upstreamIdleTimeoutMilliseconds = 50_000
+  /// For a free connection of the pool.
+  public var queueTimeoutMilliseconds = 10_000
+  /// For the head of another request's fill.
+  public var collapseTimeoutMilliseconds = 5_000
+
+  // The end (L30).
+  public var drainTimeoutMilliseconds = 30_000
+  public var drainDelayMilliseconds = 0
+
+  // Limits.
+  /// Connections to each server.
+  public var maxConnections = 256
+  /// Connections of clients, over all workers.
+  public var maxClients = 65_536
+  public var maxHeadBytes = 64 << 10
+  public var maxTargetBytes = 8 << 10
+  public var maxFields = 100
+  /// Longest body of a request.
+  public var maxBodyBytes = 1 << 30
+
+  public init(machine: Machine = .current()) {
+    workers = min(machine.processors, Self.workerRange.upperBound)
+    memoryBytes = machine.defaultCacheBytes
+    maxObjectBytes = machine.defaultCacheBytes / 8
+  }
+
+  /// The part of it that the caching rules ask for.
+  public var cachingOptions: CachingOptions {
+    CachingOptions(
+      defaultTTL: defaultTTLSeconds.map { UInt32(clamping: $0) }, grace: UInt32(clamping: graceSeconds),
+      staleOnError: UInt32(clamping: staleOnErrorSeconds), strict: isStrict)
+  }
+
+  static let workerRange = 1...256
+  static let memoryRange = 1 << 20...64 << 40
+}
+
+/// How cache keys are made, together with how that was written.
+public struct KeySetting: Sendable, Equatable {
+  public let text: String
+  public let template: KeyTemplate
+
+  public static let standard = KeySetting(
+    text: "$scheme$request_method$host$request_uri", template: .standard)
+
+  public init(_ text: String) throws(KeyTemplateError) {
+    self.init(text: text, template: try KeyTemplate(text))
+  }
+
+  private init(text: String, template: KeyTemplate) {
+    self.text = text
+    self.template = template
+  }
+}
+
+/// The Host that upstreams see (L25).
+public enum HostHeader: Sendable, Equatable {
+  /// What the client sent.
+  case preserve
+  /// The server's own name and port.
+  case backend
+  case fixed(String)
+}

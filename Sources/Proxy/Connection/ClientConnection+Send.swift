@@ -1,0 +1,230 @@
+import Bytes
+import Glibc
+import IO
+
+/// Writing: head, then body as the socket has room, never more than a share per turn.
+extension ClientConnection {
+  /// Bytes written for one connection before the others have their turn (lifecycle L3).
+  static let bytesPerTurn = 65536
+
+  func sendHead(of exchange: Exchange) {
+    guard exchange === self.exchange, fd >= 0 else { return }
+    finishHead(of: exchange)
+    output.isActive = true
+    // The first write takes the head from where it lies: [stored head | fields of this response | body].
+    send(first: true)
+  }
+
+  func bodyProgressed(of exchange: Exchange) {
+    guard exchange === self.exchange, output.isActive, isWritable else { return }
+    continueSending()
+  }
+
+  func continueSending() {
+    guard output.isActive, isWritable, fd >= 0 else { return }
+    send(first: false)
+  }
+
+  /// Adds the fields of framing and connection, which are this connection's to say, and the empty line.
+  private func finishHead(of exchange: Exchange) {
+    let outgoing = exchange.outgoing
+    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || machine.isDraining
+    let isOld = exchange.request.minorVersion == 0
+    output = ResponseOutput()
+    output.keepsAlive = !closes
+    if let length = outgoing.bodyLength {
+      if outgoing.statesLength {
+        worker.tail.append("Content-Length: ")
+        worker.tail.append(decimal: length)
+        worker.tail.append("\r\n")
+      }
+      output.framing = outgoing.sendsBody ? .length(remaining: length) : .none
+    } else if outgoing.sendsBody {
+      output.framing = isOld ? .untilClose : .chunked
+      if !isOld { worker.tail.append("Transfer-Encoding: chunked\r\n") }
+      if isOld { output.keepsAlive = false }
+    }
+    if !output.keepsAlive {
+      worker.tail.append("Connection: close\r\n")
+    } else if isOld {
+      worker.tail.append("Connection: keep-alive\r\n")
+    }
+    worker.tail.append("\r\n")
+  }
+
+  private func send(first: Bool) {
+    var first = first
+    var budget = Self.bytesPerTurn
+    while true {
+      guard let exchange else { return }
+      guard prepareChunk(of: exchange, first: first) else { return }
+      let parts = unsafe worker.iovecs
+      let stored = first ? exchange.outgoing.storedCount : 0
+      let leadCount = first ? stored + worker.tail.count : output.leadCount
+      var count = unsafe placeLead(of: exchange, first: first, in: parts)
+      var total = leadCount
+      var isWaiting = false
+      let allowance = min(output.bodyAllowance, budget)
+      if allowance > 0 {
+        let capacity = Worker.iovecCapacity - count
+        switch unsafe exchange.body.parts(into: parts + count, capacity: capacity, most: allowance) {
+        case .bytes(let bytes, let used):
+          total += bytes
+          count += used
+        case .pending: isWaiting = true
+        case .ended: if !sourceEnded(exchange) { return }
+        case .failed:
+          cut(exchange)
+          return
+        }
+      }
+      if total == 0 {
+        if output.isComplete { finish(exchange) } else if isWaiting { worker.loop.setDeadline(self, 0) }
+        return
+      }
+      let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
+      guard account(written, total: total, leadCount: leadCount, first: first, exchange) else { return }
+      first = false
+      budget -= written
+      if output.leadCount == 0, output.isComplete {
+        finish(exchange)
+        return
+      }
+      if budget <= 0 {
+        worker.loop.resumeLater(self)
+        return
+      }
+    }
+  }
+
+  private func placeLead(of exchange: Exchange, first: Bool, in parts: UnsafeMutablePointer<iovec>) -> Int {
+    var count = 0
+    if first {
+      let outgoing = exchange.outgoing
+      if let head = unsafe outgoing.storedHead, outgoing.storedCount > 0 {
+        unsafe parts[0] = iovec(
+          iov_base: UnsafeMutableRawPointer(mutating: head), iov_len: outgoing.storedCount)
+        count = 1
+      }
+      unsafe parts[count] = iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: worker.tail.base), iov_len: worker.tail.count)
+      return count + 1
+    }
+    guard output.leadCount > 0 else { return 0 }
+    // SAFETY: `lead` is not changed before the write that uses this address.
+    unsafe output.lead.withUnsafeBufferPointer { bytes in
+      unsafe parts[0] = iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress! + output.leadSent),
+        iov_len: bytes.count - output.leadSent)
+    }
+    return 1
+  }
+
+  /// Books what was written. False: the socket is full, or the peer is gone; the rest comes later.
+  private func account(_ written: Int, total: Int, leadCount: Int, first: Bool, _ exchange: Exchange) -> Bool {
+    let sent = max(written, 0)
+    let leadSent = min(sent, leadCount)
+    if first {
+      keepLead(of: exchange, from: leadSent)
+    } else {
+      output.leadSent(leadSent)
+    }
+    if sent > leadSent {
+      output.bodySent(sent - leadSent)
+      exchange.bodyConsumed(sent - leadSent)
+    }
+    worker.counters.add(.clientBytesSent, sent)
+    exchange.bytesSent += sent
+    if written == total { return true }
+    guard written >= 0 || written == -Int(EAGAIN) || written == -Int(EINTR) else {
+      perform(machine.handle(.failed))
+      return false
+    }
+    isWritable = false
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.gapTimeoutMilliseconds)
+    return false
+  }
+
+  /// What the first write left of the head is copied: the worker's buffer serves others meanwhile.
+  private func keepLead(of exchange: Exchange, from sent: Int) {
+    let stored = exchange.outgoing.storedCount
+    guard sent < stored + worker.tail.count else { return }
+    output.lead.removeAll(keepingCapacity: true)
+    output.leadSent = 0
+    if sent < stored, let head = unsafe exchange.outgoing.storedHead {
+      unsafe output.lead.append(contentsOf: UnsafeBufferPointer(start: head + sent, count: stored - sent))
+    }
+    let from = max(0, sent - stored)
+    unsafe output.lead.append(
+      contentsOf: UnsafeBufferPointer(start: worker.tail.base + from, count: worker.tail.count - from))
+  }
+
+  /// Begins the next chunk when the last one is complete. False: the response ended with this.
+  private func prepareChunk(of exchange: Exchange, first: Bool) -> Bool {
+    guard output.framing == .chunked, output.chunkRemaining == 0, !output.bodyEnded else { return true }
+    switch exchange.body.available(most: Self.bytesPerTurn) {
+    case .bytes(let bytes, _):
+      addFraming(first, isEnd: false, size: bytes)
+      output.chunkRemaining = bytes
+    case .pending: break
+    case .ended:
+      addFraming(first, isEnd: true, size: 0)
+      output.bodyEnded = true
+    case .failed:
+      cut(exchange)
+      return false
+    }
+    return true
+  }
+
+  /// Writes a chunk's size line, or the last chunk, behind the head in the first write, into `lead` later.
+  private func addFraming(_ first: Bool, isEnd: Bool, size: Int) {
+    let text = (output.hasSentChunk ? "\r\n" : "") + String(size, radix: 16) + (isEnd ? "\r\n\r\n" : "\r\n")
+    output.hasSentChunk = true
+    if first { worker.tail.append(text) } else { output.lead.append(contentsOf: text.utf8) }
+  }
+
+  /// The source has no more. False: that is too early, and the response is cut.
+  private func sourceEnded(_ exchange: Exchange) -> Bool {
+    switch output.framing {
+    case .untilClose:
+      output.bodyEnded = true
+      return true
+    case .none, .length, .chunked:
+      cut(exchange)
+      return false
+    }
+  }
+
+  private func finish(_ exchange: Exchange) {
+    output.isActive = false
+    let keepsAlive = output.keepsAlive
+    exchange.responseEnded()
+    perform(machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
+    if fd >= 0, machine.phase == .idle, isReadable || input != nil { worker.loop.resumeLater(self) }
+  }
+
+  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the body,
+  /// only a reset shows that it is none.
+  func cut(_ exchange: Exchange) {
+    guard exchange === self.exchange, fd >= 0 else { return }
+    output.isActive = false
+    perform(machine.handle(.failed))
+  }
+
+  func sendInterim(_ bytes: [UInt8], of exchange: Exchange) {
+    guard exchange === self.exchange, !output.isActive, exchange.request.minorVersion > 0 else { return }
+    unsafe bytes.withUnsafeBufferPointer { unsafe sendNow($0.baseAddress, count: $0.count) }
+  }
+
+  func sendNow(_ text: StaticString) { unsafe sendNow(text.utf8Start, count: text.utf8CodeUnitCount) }
+
+  /// Writes a short text between responses, all of it or none: an interim response may be left out.
+  private func sendNow(_ bytes: UnsafePointer<UInt8>?, count: Int) {
+    guard let bytes = unsafe bytes, isWritable, fd >= 0 else { return }
+    let parts = unsafe worker.iovecs
+    unsafe parts[0] = iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+    let written = unsafe worker.loop.kernel.write(fd, parts, count: 1)
+    if written > 0, written < count { perform(machine.handle(.failed)) }
+  }
+}

@@ -1,0 +1,163 @@
+import Bytes
+import HTTP
+import IO
+import Telemetry
+
+/// A client's HTTP/1 connection: framing and output for one exchange after the other.
+///
+/// Belongs to its worker. While idle it owns nothing but this object and its descriptor: bytes are read into
+/// the worker's memory and parsed there, and only what cannot be used at once is kept in `input`.
+final class ClientConnection: Channel, ExchangeClient {
+  let worker: Worker
+  var facts: ClientFacts
+  var machine = ConnectionMachine()
+  /// The exchange whose head is being read or that is being answered.
+  var exchange: Exchange?
+  var input: ReceiveBuffer?
+  var requestBody = RequestBodyReader.none
+  var output = ResponseOutput()
+  /// The socket may hold bytes that were not read.
+  var isReadable = true
+  var isWritable = true
+  /// The exchange asked for its body; before that it is not read (lifecycle L28).
+  var wantsBody = false
+  var hasSentContinue = false
+  /// The bytes in `input` are the beginning of a head that needs more.
+  var headNeedsMore = false
+  /// The peer has ended its side: the end is to be read even after a short read.
+  var peerEndAnnounced = false
+  /// Requests taken in this turn, against the share of lifecycle L3.
+  private var requestsThisTurn = 0
+  private var turn: Milliseconds = -1
+
+  static let requestsPerTurn = 32
+
+  init(worker: Worker, fd: CInt, facts: ClientFacts) {
+    self.worker = worker
+    self.facts = facts
+    super.init(adopting: fd)
+  }
+
+  /// The first call after the connection was accepted and added to the loop.
+  func start() {
+    worker.connectionOpened(self)
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.headTimeoutMilliseconds)
+    receive()
+  }
+
+  override func ready(_ readiness: Readiness) {
+    if readiness.contains(.failed) || readiness.contains(.hungUp) {
+      perform(machine.handle(.failed))
+      return
+    }
+    if readiness.contains(.writable), !isWritable {
+      isWritable = true
+      if output.isActive { continueSending() }
+    }
+    if !readiness.isDisjoint(with: [.readable, .peerEnded]), fd >= 0 {
+      isReadable = true
+      peerEndAnnounced = readiness.contains(.peerEnded)
+      receive()
+    }
+  }
+
+  override func resumed() {
+    if output.isActive { continueSending() }
+    if fd >= 0 { receive() }
+  }
+
+  override func timedOut() {
+    worker.counters.add(timeOut)
+    perform(machine.handle(.timedOut))
+  }
+
+  private var timeOut: Tally {
+    switch machine.phase {
+    case .idle, .lingering, .closed: .idleTimeouts
+    case .readingHead: .headTimeouts
+    case .exchanging: output.isActive ? .sendTimeouts : .bodyTimeouts
+    }
+  }
+
+  /// Whether this connection has had its share of the turn; if so it goes on after the others.
+  func hasUsedItsShare() -> Bool {
+    if turn != worker.turnCount {
+      turn = worker.turnCount
+      requestsThisTurn = 0
+    }
+    requestsThisTurn += 1
+    return requestsThisTurn > Self.requestsPerTurn
+  }
+
+  func perform(_ action: ConnectionMachine.Action) {
+    switch action {
+    case .none: break
+    case .startExchange: startExchange()
+    case .readNext: readNext()
+    case .refuseSlowHead: refuse(status: 408)
+    case .linger: linger()
+    case .close: close()
+    case .abandon: abandon()
+    }
+  }
+
+  private func startExchange() {
+    guard let exchange else { return }
+    worker.loop.setDeadline(self, 0)
+    exchange.start()
+  }
+
+  private func readNext() {
+    recycleExchange()
+    output = ResponseOutput()
+    wantsBody = false
+    hasSentContinue = false
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.idleTimeoutMilliseconds)
+  }
+
+  private func recycleExchange() {
+    guard let exchange else { return }
+    self.exchange = nil
+    worker.recycle(exchange)
+  }
+
+  /// Drops what the exchange has still to say, and ends.
+  private func abandon() {
+    let abruptly = output.framing == .untilClose
+    output = ResponseOutput()
+    if let exchange {
+      exchange.clientGone()
+      recycleExchange()
+    }
+    worker.connectionClosed(self)
+    worker.loop.close(self, abruptly: abruptly)
+  }
+
+  private func close() {
+    recycleExchange()
+    input = nil
+    worker.connectionClosed(self)
+    worker.loop.close(self)
+  }
+
+  /// Closing at once would reset the connection if the peer is still sending, and so might take the response
+  /// away from it.
+  private func linger() {
+    recycleExchange()
+    input = nil
+    output = ResponseOutput()
+    worker.loop.kernel.shutdownWrite(fd)
+    worker.loop.setDeadline(self, worker.loop.now + Worker.lingerMilliseconds)
+    isReadable = true
+    worker.loop.resumeLater(self)
+  }
+
+  func drain() { perform(machine.handle(.drainBegan)) }
+
+  /// Answers something that is no request we may act upon. Framing is in doubt: the connection ends.
+  func refuse(status: UInt16) {
+    let exchange = exchange ?? worker.takeExchange(client: self, facts: facts)
+    self.exchange = exchange
+    exchange.refuse(status: status)
+  }
+}

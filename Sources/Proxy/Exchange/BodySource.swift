@@ -1,0 +1,174 @@
+import Bytes
+import Glibc
+import Storage
+
+/// What a body source has at the moment.
+enum BodyAvailability {
+  /// Bytes that can be taken now, in so many parts.
+  case bytes(Int, parts: Int)
+  /// More will come: `bodyProgressed` says when.
+  case pending
+  case ended
+  /// Less came than was announced.
+  case failed
+}
+
+/// Where a response's body comes from. It is pulled, a bounded number of bytes at a time (lifecycle L2); the
+/// bytes stay in place until they are reported as consumed.
+@safe struct BodySource: ~Copyable {
+  private enum Kind {
+    case none, entry, fill, bytes
+  }
+
+  private var kind = Kind.none
+  private var entry: EntryHandle?
+  private(set) var fill: Fill?
+  private var bytes: [UInt8] = []
+  /// The next byte to be taken, from the start of the whole body.
+  private(set) var offset = 0
+  /// Exclusive; `Int.max` while it is not known.
+  private var end = 0
+  /// Segments of the entry's body.
+  private var segments = 0
+  /// The entry's segment that holds `offset`, and where in it that is.
+  private var segment = 0
+  private var segmentOffset = 0
+
+  /// Lets go of whatever it read from.
+  mutating func clear() {
+    kind = .none
+    if entry != nil { entry = nil }
+    fill = nil
+    bytes.removeAll(keepingCapacity: true)
+    offset = 0
+    end = 0
+    segment = 0
+    segmentOffset = 0
+  }
+
+  /// Keeps `entry` in memory; nothing of its body is sent before `read(from:to:)`.
+  mutating func hold(_ entry: consuming EntryHandle) {
+    clear()
+    segments = entry.bodySegmentCount
+    self.entry = consume entry
+  }
+
+  /// Reads the held entry's body from `start` to `end`.
+  mutating func readEntry(from start: Int, to end: Int) {
+    kind = .entry
+    offset = start
+    self.end = end
+    guard start > 0 else { return }
+    var skipped = 0
+    while true {
+      let count = segmentCount(segment)
+      if skipped + count > start { break }
+      skipped += count
+      segment += 1
+      if segment == segments { break }
+    }
+    segmentOffset = start - skipped
+  }
+
+  private func segmentCount(_ index: Int) -> Int {
+    guard let bytes = unsafe entry?.bodySegment(index) else { return 0 }
+    return unsafe bytes.1
+  }
+
+  /// Reads a fill's body from `start` to `end`, while it arrives.
+  mutating func read(_ fill: Fill, from start: Int, to end: Int?) {
+    clear()
+    kind = .fill
+    self.fill = fill
+    offset = start
+    self.end = end ?? Int.max
+  }
+
+  mutating func read(_ bytes: [UInt8]) {
+    clear()
+    kind = .bytes
+    self.bytes = bytes
+    end = bytes.count
+  }
+
+  /// Puts up to `capacity` parts of together at most `most` bytes into `parts`.
+  mutating func parts(
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, most: Int
+  ) -> BodyAvailability {
+    let wanted = min(most, end - offset)
+    switch kind {
+    case .none: return .ended
+    case .entry: return unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
+    case .fill: return unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
+    case .bytes:
+      guard wanted > 0 else { return .ended }
+      // SAFETY: the array is not changed before the write that uses this address.
+      unsafe bytes.withUnsafeBufferPointer {
+        unsafe parts[0] = iovec(
+          iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress! + offset), iov_len: wanted)
+      }
+      return .bytes(wanted, parts: 1)
+    }
+  }
+
+  /// How many bytes one part could carry now, without taking them.
+  mutating func available(most: Int) -> BodyAvailability {
+    var part = unsafe iovec()
+    return unsafe parts(into: &part, capacity: 1, most: most)
+  }
+
+  private func entryParts(
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int
+  ) -> BodyAvailability {
+    guard wanted > 0 else { return .ended }
+    var index = segment
+    var within = segmentOffset
+    var used = 0
+    var total = 0
+    while total < wanted, used < capacity {
+      guard let (base, count) = unsafe entry?.bodySegment(index) else { break }
+      let take = min(count - within, wanted - total)
+      unsafe parts[used] = iovec(iov_base: UnsafeMutableRawPointer(mutating: base + within), iov_len: take)
+      total += take
+      used += 1
+      index += 1
+      within = 0
+    }
+    return .bytes(total, parts: used)
+  }
+
+  private func fillParts(
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int
+  ) -> BodyAvailability {
+    guard let fill, wanted > 0 else { return .ended }
+    // Read before the bytes are looked for: what is published before the end is then not missed.
+    let status = fill.status
+    var total = 0
+    var used = 0
+    while total < wanted, used < capacity {
+      guard let (base, count) = unsafe fill.segment(at: offset + total, max: wanted - total) else { break }
+      unsafe parts[used] = iovec(iov_base: UnsafeMutableRawPointer(mutating: base), iov_len: count)
+      total += count
+      used += 1
+    }
+    if total > 0 { return .bytes(total, parts: used) }
+    switch status {
+    case .awaitingHead, .streaming: return .pending
+    case .complete: return end == Int.max ? .ended : .failed
+    case .failed: return .failed
+    }
+  }
+
+  /// `count` bytes have been taken.
+  mutating func consumed(_ count: Int) {
+    offset += count
+    guard kind == .entry else { return }
+    segmentOffset += count
+    while segment < segments {
+      let size = segmentCount(segment)
+      if segmentOffset < size { break }
+      segmentOffset -= size
+      segment += 1
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// From what was found to the response's head.
+extension Exchange {
+  /// Answers from a stored response.
+  func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
+    self.decision = decision
+    switch worker.policy.deliver(self) {
+    case .deliver: break
+    case .synthesize(let response): return deliverSynthetic(response)
+    case .restart: return restart()
+    case .fail: return fail()
+    }
+    let length = entry.bodyLength
+    unsafe outgoing.storedHead = entry.headBase
+    outgoing.storedCount = entry.head.count
+    worker.tail.removeAll()
+    switch selectPart(
+      status: entry.status, length: length, etag: entry.etag, lastModified: entry.lastModified)
+    {
+    case .whole:
+      status = entry.status
+      writeEntryFields(entry)
+      outgoing.bodyLength = length
+      outgoing.sendsBody = request.method != .head && mayHaveBody(status)
+      outgoing.statesLength = mayHaveBody(status)
+      body.hold(consume entry)
+      body.readEntry(from: 0, to: length)
+    case .part(let start, let end):
+      beginPart(start, end, of: length)
+      writeEntryFields(entry)
+      body.hold(consume entry)
+      body.readEntry(from: start, to: end)
+    case .notModified:
+      beginNotModified()
+      writeEntryFields(entry)
+      body.clear()
+    case .unsatisfiable: return deliverUnsatisfiable(length)
+    }
+    phase = .delivering
+    client?.sendHead(of: self)
+  }
+
+  /// Answers from a fill while it runs.
+  func deliver(_ fill: Fill, _ head: ArrivedHead) {
+    switch worker.policy.deliver(self) {
+    case .deliver: break
+    case .synthesize(let response): return deliverSynthetic(response)
+    case .restart: return restart()
+    case .fail: return fail()
+    }
+    unsafe outgoing.storedHead = head.base
+    outgoing.storedCount = head.count
+    outgoing.bodyLength = head.contentLength
+    outgoing.statesLength = true
+    outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
+    status = head.status
+    worker.tail.removeAll()
+    let part =
+      head.isRaw
+      ? SelectedPart.whole
+      : selectPart(
+        status: head.status, length: head.contentLength, etag: head.etag, lastModified: head.lastModified)
+    switch part {
+    case .whole:
+      if !mayHaveBody(head.status) { outgoing.statesLength = false }
+      writeFillFields(head, key: fill.key)
+      body.read(fill, from: 0, to: head.contentLength)
+    case .part(let start, let end):
+      beginPart(start, end, of: head.contentLength ?? 0)
+      writeFillFields(head, key: fill.key)
+      body.read(fill, from: start, to: end)
+    case .notModified:
+      beginNotModified()
+      writeFillFields(head, key: fill.key)
+    case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
+    }
+    phase = .delivering
+    client?.sendHead(of: self)
+  }
+
+  /// What of a whole response this request gets, by its conditions and its range.
+  private func selectPart(
+    status: UInt16, length: Int?, etag: Span<UInt8>?, lastModified: Int64?
+  ) -> SelectedPart {
+    guard request.head.present.intersects(Self.selectingFields) else { return .whole }
+    switch evaluateConditions(request: request.head, etag: etag, lastModified: lastModified, status: status) {
+    case .notModified: return .notModified
+    case .deliver: break
+    }
+    guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
+    return switch evaluateRange(
+      request: request.head, length: length, etag: etag, lastModified: lastModified, date: nil)
+    {
+    case .whole: .whole
+    case .part(let start, let end): .part(start, end)
+    case .unsatisfiable: .unsatisfiable
+    }
+  }
+
+  private static let selectingFields = FieldSet(
+    .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .range)
+
+  /// A head of its own for 206: another status, all stored fields, `Content-Range`.
+  private func beginPart(_ start: Int, _ end: Int, of length: Int) {
+    status = 206
+    write206Head(stored: storedHead(outgoing), start: start, end: end, length: length, to: &worker.tail)
+    unsafe outgoing.storedHead = nil
+    outgoing.storedCount = 0
+    outgoing.bodyLength = end - start
+    outgoing.statesLength = true
+    outgoing.sendsBody = true
+  }
+
+  private func beginNotModified() {
+    status = 304
+    write304Head(stored: storedHead(outgoing), to: &worker.tail)
+    unsafe outgoing.storedHead = nil
+    outgoing.storedCount = 0
+    outgoing.bodyLength = 0
+    outgoing.statesLength = false
+    outgoing.sendsBody = false
+  }
+
+  private func writeEntryFields(_ entry: borrowing EntryHandle) {
+    let now = worker.loop.cacheSeconds
+    let freshness = entry.freshness
+    writeAge(Int(freshness.age(at: now)))
+    let facts = CacheStatusFacts(
+      ttl: freshness.timeLeft(at: now), forwardStatus: decision == .revalidated ? 304 : 0,
+      isTrusted: facts.isTrusted)
+    writeStatusFields(facts, key: entry.key)
+  }
+
+  private func writeFillFields(_ head: ArrivedHead, key: [UInt8]) {
+    let now = worker.loop.cacheSeconds
+    if let freshness = head.freshness {
+      let age = freshness.age(at: now)
+      if age > 0 { writeAge(Int(age)) }
+    } else if let age = head.age {
+      writeAge(age)
+    }
+    let facts = CacheStatusFacts(
+      ttl: head.freshness?.timeLeft(at: now), forwardStatus: head.status, isStored: head.isStored,
+      isTrusted: facts.isTrusted)
+    writeStatusFields(facts, key: key.span)
+  }
+
+  private func writeAge(_ seconds: Int) {
+    worker.tail.append("Age: ")
+    worker.tail.append(decimal: seconds)
+    worker.tail.append("\r\n")
+  }
+
+  func writeStatusFields(_ facts: CacheStatusFacts, key: Span<UInt8>) {
+    worker.tail.append("X-Cache-Status: ")
+    worker.tail.append(decision.xCacheStatus)
+    worker.tail.append("\r\nCache-Status: ")
+    decision.writeCacheStatus(facts, key: key, to: &worker.tail)
+    worker.tail.append("\r\nVia: 1.1 larder\r\n")
+  }
+
+  private func deliverUnsatisfiable(_ length: Int) {
+    status = 416
+    worker.tail.removeAll()
+    write416Head(length: length, wallTime: worker.loop.wallSeconds, to: &worker.tail)
+    finishSynthetic(body: [], CacheStatusFacts(isTrusted: facts.isTrusted))
+  }
+
+  /// Books the request: metrics and log.
+  func report() {
+    guard facts.role == .proxy else { return }
+    let microseconds = Int(worker.loop.kernel.microseconds() - startedAt)
+    worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
+    worker.log(self, microseconds: microseconds)
+  }
+}
+
+/// What of a response a request gets.
+enum SelectedPart: Equatable {
+  case whole
+  /// From the first offset up to, not including, the second.
+  case part(Int, Int)
+  case notModified, unsatisfiable
+}
+
+/// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.
+func mayHaveBody(_ status: UInt16) -> Bool { status >= 200 && status != 204 && status != 304 }
+
+/// The stored head that a response is made from.
+@_lifetime(borrow outgoing)
+private func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
+  guard let base = unsafe outgoing.storedHead else { return Span() }
+  // SAFETY: the entry or the fill's head, both of which the exchange holds, own these bytes.
+  let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
+  return unsafe _overrideLifetime(span, borrowing: outgoing)
+}

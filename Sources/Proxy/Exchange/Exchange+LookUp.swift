@@ -1,0 +1,167 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// From the request to what is known of its answer: recv, hash, look-up.
+extension Exchange {
+  func receive() {
+    phase = .deciding
+    if worker.isLoop(request.head) {
+      decision = .failed(.loop, .miss)
+      return deliverOwn(status: 508, body: Array("This request has passed here before.\n".utf8))
+    }
+    directives = RequestDirectives.parse(from: request.head)
+    traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
+    switch worker.policy.receive(self) {
+    case .hash: lookUp()
+    case .pass(let reason): pass(reason)
+    case .pipe: pipe()
+    case .purge: purge()
+    case .synthesize(let response): deliverSynthetic(response)
+    case .restart: restart()
+    case .fail: fail()
+    }
+  }
+
+  /// From the top, by the policy's wish.
+  func restart() {
+    restarts += 1
+    guard restarts <= Self.restartLimit else { return fail() }
+    persistRequest()
+    leaveFill()
+    body.clear()
+    if stale != nil { stale = nil }
+    receive()
+  }
+
+  func fail() { deliverSynthetic(Synthetic(status: 503, body: "The policy failed.\n")) }
+
+  /// Tunnels are not carried yet: the request is passed, without its wish to change protocols.
+  private func pipe() {
+    switch worker.policy.pipe(self) {
+    case .pipe, .pass: pass(.policy)
+    case .synthesize(let response): deliverSynthetic(response)
+    case .fail: fail()
+    }
+  }
+
+  func lookUp() {
+    phase = .deciding
+    guard worker.policy.hash(self) == .lookUp else { return fail() }
+    lookUps += 1
+    writeKey()
+    let worker = worker
+    let outcome = worker.store.lookUp(
+      hash: keyHash, key: worker.key.bytes, now: worker.loop.cacheSeconds,
+      selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
+    switch consume outcome {
+    case .entry(let entry): found(entry)
+    case .mark: pass(.hitForMiss)
+    case .nothing: missed()
+    }
+  }
+
+  /// Key and canonical URL of this request, in the worker's buffers, and their hashes.
+  func writeKey() {
+    let worker = worker
+    worker.key.removeAll()
+    worker.url.removeAll()
+    worker.keyTemplate.write(scheme: facts.scheme, request: request, to: &worker.key)
+    writeCanonicalURL(request, to: &worker.url)
+    keyHash = worker.store.seed.hash(worker.key.bytes)
+    urlHash = worker.store.seed.hash(worker.url.bytes)
+  }
+
+  private func found(_ entry: consuming EntryHandle) {
+    let now = worker.loop.cacheSeconds
+    let freshness = entry.freshness
+    if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
+    var use = directives.use(freshness, at: now, strict: worker.configuration.isStrict)
+    if entry.isSoftlyPurged, use == .fresh { use = .staleWhileRevalidating }
+    // Each refresh that fails keeps the next one away for a while; meanwhile stale content is served at once.
+    let mayAsk = entry.refreshBlockedUntil <= worker.loop.now
+    let isOriginUp = worker.pool.isAnyUsable
+    switch use {
+    case .fresh: return hit(entry)
+    case .staleWhileRevalidating:
+      if mayAsk { refreshInBackground(entry) }
+      return deliver(
+        consume entry, !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
+    case .staleIfError where !mayAsk: return deliver(consume entry, .staleOnError(.backingOff))
+    case .staleIfError where !isOriginUp:
+      // Only an answer brings a server back, so somebody has to ask; the client does not wait for it (L15).
+      refreshInBackground(entry)
+      return deliver(consume entry, .staleOnError(.originDown))
+    case .staleIfError, .stale: break
+    }
+    guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
+    let born = entry.born
+    stale = consume entry
+    join(replacing: born)
+  }
+
+  private func hit(_ entry: consuming EntryHandle) {
+    switch worker.policy.hit(self) {
+    case .deliver: deliver(consume entry, .hit)
+    case .miss: missed()
+    case .pass(let reason): pass(reason)
+    case .synthesize(let response): deliverSynthetic(response)
+    case .restart: restart()
+    case .fail: fail()
+    }
+  }
+
+  private func missed() {
+    guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
+    switch worker.policy.miss(self) {
+    case .fetch: join(replacing: 0)
+    case .pass(let reason): pass(reason)
+    case .synthesize(let response): deliverSynthetic(response)
+    case .restart: restart()
+    case .fail: fail()
+    }
+  }
+
+  func refuseOnlyIfCached() {
+    decision = .synthetic(.onlyIfCached)
+    deliverOwn(status: 504, body: Array("Not in the cache.\n".utf8))
+  }
+
+  /// Joins the fill under way for this key, or begins one.
+  func join(replacing born: UInt64) {
+    // A condition that a cache must leave to the origin (RFC 9110 §13.1.1 and 13.1.4).
+    if mustAskOrigin(request.head) { return pass(.precondition) }
+    guard lookUps <= Self.lookUpLimit else { return pass(.hitForMiss) }
+    let worker = worker
+    let outcome = worker.store.join(
+      hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
+      cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,
+      worker: worker.index, replacing: born,
+      selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
+    switch outcome {
+    case .started(let fill):
+      decision = stale == nil ? .miss(missReason) : .expired
+      let fetch = Fetch(worker: worker, fill: fill, kind: .shared)
+      fetch.prepare(from: self, revalidating: stale?.duplicate())
+      wait(for: fill, starting: fetch)
+    case .joined(let fill):
+      decision = .collapsed
+      wait(for: fill, starting: nil)
+    case .changed: lookUp()
+    }
+  }
+
+  private func refreshInBackground(_ entry: borrowing EntryHandle) {
+    let worker = worker
+    let outcome = worker.store.join(
+      hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
+      cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,
+      worker: worker.index, replacing: entry.born,
+      selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
+    guard case .started(let fill) = outcome else { return }
+    let fetch = Fetch(worker: worker, fill: fill, kind: .background)
+    fetch.prepare(from: self, revalidating: entry.duplicate())
+    worker.begin(fetch)
+  }
+}

@@ -1,0 +1,47 @@
+import Bytes
+import Caching
+import HTTP
+import IO
+import Telemetry
+
+/// `PURGE` on a listener for clients: everything under the request's URL goes (lifecycle L7, L19 to L24).
+extension Exchange {
+  func purge() {
+    guard mayPurge else { return refusePurge() }
+    switch worker.policy.purge(self) {
+    case .purge: break
+    case .synthesize(let response): return deliverSynthetic(response)
+    case .restart: return restart()
+    case .fail: return fail()
+    }
+    let worker = worker
+    worker.url.removeAll()
+    writeCanonicalURL(request, to: &worker.url)
+    let isSoft = request.head.withValue(of: .softPurge) { $0.equals("1") } ?? false
+    let result = worker.store.purge(url: worker.url.bytes, soft: isSoft)
+    worker.counters.add(isSoft ? .softPurges : .hardPurges)
+    worker.counters.add(.entriesPurged, result.purged)
+    var answer = OutputBuffer(capacity: 128)
+    request.head.withBytes(request.authority) { host in
+      AdminText.writePurge(count: result.purged, host: host, sequence: result.sequence, to: &answer)
+    }
+    decision = .purge(.done)
+    deliverOwn(status: 200, body: answer.bytes.array, contentType: "application/json")
+  }
+
+  /// A proxy on this machine makes every client's address loopback; its forwarding fields give it away (L24).
+  private var mayPurge: Bool {
+    guard let address = facts.address else { return false }
+    let isForwarded = request.head.present.intersects(FieldSet(.forwarded, .xForwardedFor, .via))
+    if isForwarded, !facts.isTrusted, address.isLoopback { return false }
+    return worker.configuration.purgeFrom.contains { $0.contains(address) }
+  }
+
+  private func refusePurge() {
+    let seen = facts.address.map { $0.hostText } ?? "unknown"
+    decision = .purge(.refused)
+    deliverOwn(
+      status: 403,
+      body: Array("PURGE is not allowed from \(seen); --purge-from \(seen) would allow it.\n".utf8))
+  }
+}

@@ -1,0 +1,159 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// Waiting for a fill, and deciding when its head is there or it has failed.
+extension Exchange {
+  /// Sends the request on alone.
+  func pass(_ reason: BypassReason) {
+    switch worker.policy.pass(self) {
+    case .fetch: fetchAlone(reason)
+    case .synthesize(let response): deliverSynthetic(response)
+    case .restart: restart()
+    case .fail: fail()
+    }
+  }
+
+  private func fetchAlone(_ reason: BypassReason) {
+    if directives.onlyIfCached {
+      return refuseOnlyIfCached()
+    }
+    decision = .bypass(reason)
+    writeKey()
+    let worker = worker
+    // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
+    let mayStore = reason == .hitForMiss
+    let fill = worker.store.startPrivate(
+      hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
+      worker: worker.index, mayStore: mayStore)
+    let fetch = Fetch(worker: worker, fill: fill, kind: mayStore ? .alone : .passed)
+    fetch.prepare(from: self, revalidating: nil)
+    ownFetch = fetch
+    wait(for: fill, starting: fetch)
+  }
+
+  func wait(for fill: Fill, starting fetch: Fetch?) {
+    leaveFill()
+    persistRequest()
+    phase = .waiting
+    let local = worker.local(fill)
+    guard local.enter(self) else { return leaveAndLookUp() }
+    reading = local
+    if let fetch {
+      local.starter = self
+      worker.begin(fetch)
+      return
+    }
+    worker.counters.add(.requestsCollapsed)
+    if fill.status == .awaitingHead {
+      if fill.alternateRequest == nil { _ = fill.offerAlternateRequest(Fetch.alternateRequest(for: self)) }
+      worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
+    } else {
+      fillProgressed()
+    }
+  }
+
+  /// The fill has news.
+  func fillProgressed() {
+    switch phase {
+    case .waiting: headOrFailure()
+    case .delivering: client?.bodyProgressed(of: self)
+    case .receiving, .deciding, .finished: break
+    }
+  }
+
+  /// Nobody waits for a head for ever: one of the waiters begins another fill (lifecycle L13).
+  func waitTimedOut() {
+    guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
+    worker.counters.add(.collapseTimeouts)
+    missReason = .waitTimedOut
+    writeKey()
+    join(replacing: stale?.born ?? 0)
+  }
+
+  private func headOrFailure() {
+    guard let fill = reading?.fill else { return }
+    switch fill.status {
+    case .awaitingHead: return
+    case .failed where fill.head == nil: fetchFailed(fill)
+    case .streaming, .complete, .failed: headArrived(fill)
+    }
+  }
+
+  private func headArrived(_ fill: Fill) {
+    guard let head = fill.head as? ArrivedHead, let reading else { return }
+    worker.loop.setDeadline(self, 0)
+    let isOwn = reading.isStarter(self)
+    let verdict = HeadVerdict(
+      isOwn: isOwn, isShareable: head.isJoinable, variantMatches: isOwn || selects(head),
+      credentialsForbid: traits.contains(.authorization) && !head.allowsAuthorization
+        || traits.hasCredentials && head.isGuessed,
+      isConfirmation: head.confirmed != nil, isServerError: head.status >= 500,
+      hasServableStale: staleIsServable)
+    switch verdict.order {
+    case .deliver: deliver(fill, head)
+    case .deliverConfirmed: deliverConfirmed(head)
+    case .deliverStale: deliverStale()
+    case .lookUpAgain: leaveAndLookUp()
+    case .fetchAlone:
+      leaveFill()
+      pass(.hitForMiss)
+    case .refuse: deliverError(.privateError)
+    }
+  }
+
+  private func leaveAndLookUp() {
+    leaveFill()
+    missReason = .released
+    writeKey()
+    lookUp()
+  }
+
+  private func selects(_ head: ArrivedHead) -> Bool {
+    guard !head.varyNames.isEmpty else { return true }
+    let names = head.varyNames
+    return selectingHash(names.span, request: request.head, seed: worker.store.seed) == head.selecting
+  }
+
+  private func deliverConfirmed(_ head: ArrivedHead) {
+    guard let entry = head.confirmed?.duplicate() else { return }
+    guard reading?.isStarter(self) ?? false || selects(head) else { return leaveAndLookUp() }
+    leaveFill()
+    stale = nil
+    deliver(consume entry, .revalidated)
+  }
+
+  private func fetchFailed(_ fill: Fill) {
+    worker.loop.setDeadline(self, 0)
+    if staleIsServable { return deliverStale() }
+    deliverError(FetchFailure(rawValue: fill.failureReason) ?? .cancelled)
+  }
+
+  /// A stale entry is in hand that may take the place of an error (lifecycle L16).
+  private var staleIsServable: Bool {
+    guard let freshness = stale?.freshness else { return false }
+    return switch freshness.use(at: worker.loop.cacheSeconds) {
+    case .fresh, .staleWhileRevalidating, .staleIfError: true
+    case .stale: false
+    }
+  }
+
+  private func deliverStale() {
+    guard let entry = stale.take() else { return }
+    leaveFill()
+    deliver(consume entry, .staleOnError(.attemptFailed))
+  }
+
+  private func deliverError(_ failure: FetchFailure) {
+    leaveFill()
+    let attempt: Attempt =
+      switch decision {
+      case .bypass: .bypass
+      case .expired: .expired
+      default: .miss
+      }
+    decision = .failed(failure.decisionFailure, attempt)
+    deliverOwn(status: failure.decisionFailure.status, body: Array("\(failure.explanation)\n".utf8))
+  }
+}

@@ -1,0 +1,77 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// The head of a fill's response, as every reader on every worker sees it. Immutable once published.
+@safe final class ArrivedHead: FillHead, @unchecked Sendable {
+  let status: UInt16
+  /// The serialised head without the empty line, as it is stored.
+  let base: UnsafePointer<UInt8>
+  let count: Int
+  let facts: HeadFacts
+  /// How long it may be used; `nil` when it is not stored.
+  let freshness: Freshness?
+  /// The response's own Age, when it is not stored.
+  let age: Int?
+  let allowsAuthorization: Bool
+  /// Conditions and ranges were the origin's to answer.
+  let isRaw: Bool
+  /// After a 304: the entry that it confirmed.
+  let confirmed: EntryHandle?
+
+  var isGuessed: Bool { freshness?.isGuessed ?? false }
+  var isConfirmation: Bool { confirmed != nil }
+  /// Whether it will be stored if it arrives whole.
+  var isStored: Bool { freshness != nil && confirmed == nil }
+  var lastModified: Int64? { facts.modified }
+
+  init(_ bytes: borrowing OutputBuffer, _ traits: ArrivedTraits, confirmed: consuming EntryHandle?) {
+    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
+    unsafe copy.update(from: bytes.base, count: bytes.count)
+    unsafe base = UnsafePointer(copy)
+    count = bytes.count
+    facts = HeadFacts(bytes.bytes)
+    status = traits.status
+    freshness = traits.freshness
+    age = traits.age
+    allowsAuthorization = traits.allowsAuthorization
+    isRaw = traits.isRaw
+    self.confirmed = consume confirmed
+    super.init(
+      contentLength: traits.contentLength, isJoinable: traits.isJoinable, varyNames: traits.varyNames,
+      selecting: traits.selecting)
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      // SAFETY: `base` holds `count` bytes for as long as this object lives.
+      let span = unsafe Span<UInt8>(_unsafeStart: base, count: count)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  var etag: Span<UInt8>? {
+    @_lifetime(borrow self)
+    get {
+      guard let etag = facts.etag else { return nil }
+      return unsafe _overrideLifetime(bytes.extracting(etag), borrowing: self)
+    }
+  }
+}
+
+/// What is known of a response beside its bytes, and decides who may read its fill.
+struct ArrivedTraits {
+  var status: UInt16
+  var freshness: Freshness?
+  var age: Int?
+  var allowsAuthorization = false
+  var isRaw = false
+  var contentLength: Int?
+  var isJoinable = false
+  var varyNames: [UInt8] = []
+  var selecting = KeyHash(low: 0, high: 0)
+}

@@ -1,0 +1,74 @@
+import Bytes
+import HTTP
+import IO
+import Upstream
+
+/// The fetch's dealings with its connection.
+extension Fetch {
+  func connect() {
+    guard let server else { return }
+    if let idle = worker.takeIdle(server) {
+      worker.counters.add(.upstreamConnectionsReused)
+      use(idle)
+      connected()
+      return
+    }
+    let fd = worker.loop.kernel.connect(server.address)
+    guard fd >= 0 else { return couldNotConnect() }
+    let connection = UpstreamConnection(worker: worker, server: server, fd: fd)
+    do {
+      try worker.loop.add(connection)
+    } catch {
+      worker.loop.kernel.close(fd)
+      return couldNotConnect()
+    }
+    worker.counters.add(.upstreamConnectionsOpened)
+    worker.counters.add(.upstreamConnectionsOpen)
+    use(connection)
+    setDeadline(worker.limits.connectTimeoutMilliseconds)
+  }
+
+  private func use(_ connection: UpstreamConnection) {
+    self.connection = connection
+    connection.assign(self)
+  }
+
+  private func couldNotConnect() {
+    report(.connectFailed)
+    leaveServer()
+    perform(machine.handle(.connectFailed))
+  }
+
+  func connected() { perform(machine.handle(.connected)) }
+
+  func connectionFailed() {
+    worker.counters.add(.connectFailed)
+    report(.connectFailed)
+    leaveServer()
+    perform(machine.handle(.connectFailed))
+  }
+
+  /// The server ended the connection before its response was complete.
+  func connectionBroke(inBody: Bool) {
+    let wasReused = connection?.wasReused ?? false
+    worker.counters.add(inBody ? .resetInBody : .resetBeforeFirstByte)
+    let sawNothing = connection?.hasPartialHead != true
+    if !inBody, !wasReused { report(.resetBeforeFirstByte) }
+    if inBody || !wasReused { leaveServer() } else { dropConnection() }
+    perform(
+      machine.handle(
+        inBody ? .brokeInBody : .brokeBeforeHead(wasReused: wasReused && sawNothing && !bodyHasLeft)))
+  }
+
+  /// Another server is asked next, if there is one.
+  private func leaveServer() {
+    if let server { tried.insert(server) }
+    dropConnection()
+  }
+
+  /// What came is no response, or one that two parsers could read differently.
+  func responseWasBad() {
+    dropConnection()
+    perform(machine.handle(.responseWasBad))
+  }
+}

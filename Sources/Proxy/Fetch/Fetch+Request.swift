@@ -1,0 +1,149 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// The request that goes to the origin, and its body.
+extension Fetch {
+  /// Builds the request from an exchange's.
+  func prepare(from exchange: Exchange, revalidating entry: consuming EntryHandle?) {
+    traits = exchange.traits
+    revalidated = consume entry
+    let isBuilt = kind != .passed
+    method = isBuilt ? .get : exchange.request.method
+    fetchRequest.copy(from: exchange.request.head)
+    Self.edit(&fetchRequest, for: exchange, isBuilt: isBuilt)
+    if isBuilt { addOurValidators() }
+    if !isBuilt, exchange.requestHasBody {
+      bodyFraming = exchange.request.framing
+      bodyHasEnded = false
+    }
+    machine.isReplayable = method.isIdempotent && bodyHasEnded
+    Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
+    fetchRequest.write(to: &pending)
+    writeFraming()
+    pending.append("\r\n")
+    headCount = pending.count
+  }
+
+  /// The request of another waiter, ready to be sent if the first one's brings a failure (lifecycle L11).
+  static func alternateRequest(for exchange: Exchange) -> [UInt8] {
+    var head = Head()
+    head.copy(from: exchange.request.head)
+    edit(&head, for: exchange, isBuilt: true)
+    var output = OutputBuffer(capacity: 1024)
+    writeRequestLine(of: exchange, isBuilt: true, to: &output)
+    head.write(to: &output)
+    output.append("\r\n")
+    return output.bytes.array
+  }
+
+  private static func edit(_ head: inout Head, for exchange: Exchange, isBuilt: Bool) {
+    head.removeHopByHop()
+    head.remove(FieldSet(.contentLength, .host))
+    head.remove(FieldSet.neverForwarded)
+    // We have answered it, or will not wait for the origin's word: the body follows the request at once.
+    head.remove(.expect)
+    if isBuilt { buildFillHead(&head) }
+    exchange.worker.addForwarding(to: &head, for: exchange)
+  }
+
+  private func addOurValidators() {
+    guard let entry = revalidated?.duplicate() else { return }
+    let facts = HeadFacts(entry.head)
+    if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
+    if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
+  }
+
+  private func writeFraming() {
+    switch bodyFraming {
+    case .length(let length):
+      pending.append("Content-Length: ")
+      pending.append(decimal: length)
+      pending.append("\r\n")
+    case .chunked: pending.append("Transfer-Encoding: chunked\r\n")
+    case .none, .untilClose:
+      // A method that may carry content says so when it does not (RFC 9110 §8.6).
+      if method == .post || method == .put || method == .patch { pending.append("Content-Length: 0\r\n") }
+    }
+  }
+
+  /// Method, target byte for byte (lifecycle L6), and Host.
+  private static func writeRequestLine(of exchange: Exchange, isBuilt: Bool, to output: inout OutputBuffer) {
+    if isBuilt {
+      output.append("GET")
+    } else {
+      exchange.request.head.withBytes(exchange.request.methodRange) { output.append($0) }
+    }
+    output.append(.space)
+    writeTarget(of: exchange, to: &output)
+    output.append(" HTTP/1.1\r\nHost: ")
+    switch exchange.worker.configuration.hostHeader {
+    case .preserve where !exchange.request.authority.isEmpty:
+      exchange.request.head.withBytes(exchange.request.authority) { output.append($0) }
+    case .preserve, .backend: output.append(exchange.worker.defaultHost)
+    case .fixed(let text): output.append(text)
+    }
+    output.append("\r\n")
+  }
+
+  private static func writeTarget(of exchange: Exchange, to output: inout OutputBuffer) {
+    guard !exchange.request.pathAndQuery.isEmpty else {
+      output.append(exchange.request.method == .options ? "*" : "/")
+      return
+    }
+    exchange.request.head.withBytes(exchange.request.pathAndQuery) { target in
+      if target[0] == .question { output.append(.slash) }
+      output.append(target)
+    }
+  }
+
+  var requestIsSent: Bool { bodyHasEnded && pendingSent == pending.count }
+
+  /// Bytes of the request's body that can be taken from the client now.
+  var bodyRoom: Int {
+    guard acceptsBody else { return 0 }
+    return max(0, Self.bodyWindow - (pending.count - pendingSent))
+  }
+
+  private var acceptsBody: Bool {
+    !bodyHasEnded && (machine.phase == .awaitingHead || machine.phase == .readingBody)
+  }
+
+  func sendBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
+    guard count > 0, acceptsBody else { return }
+    if bodyFraming == .chunked {
+      pending.append(String(count, radix: 16))
+      pending.append("\r\n")
+    }
+    unsafe pending.append(from: bytes, count: count)
+    if bodyFraming == .chunked { pending.append("\r\n") }
+    connection?.flush()
+  }
+
+  func endBody() {
+    guard acceptsBody else { return }
+    bodyHasEnded = true
+    if bodyFraming == .chunked { pending.append("0\r\n\r\n") }
+    connection?.flush()
+    if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
+  }
+
+  /// Some of `pending` was taken by the socket.
+  func sent(_ count: Int) {
+    pendingSent += count
+    worker.counters.add(.upstreamBytesSent, count)
+    if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
+    // Without a body the head stays, for a replay.
+    guard pendingSent == pending.count, bodyFraming != .none else { return }
+    bodyHasLeft = bodyHasLeft || pendingSent > headCount
+    pending.removeAll()
+    pendingSent = 0
+    headCount = 0
+    if !bodyHasEnded { wantBody() }
+  }
+
+  func wantBody() {
+    if let exchange = worker.localIfAny(fill)?.starter { exchange.client?.wantsRequestBody(of: exchange) }
+  }
+}

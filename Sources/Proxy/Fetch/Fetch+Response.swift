@@ -1,0 +1,218 @@
+import Bytes
+import Caching
+import HTTP
+import Storage
+
+/// What the origin answers.
+extension Fetch {
+  func sendRequest() {
+    guard let connection else { return }
+    requestedAt = worker.loop.cacheSeconds
+    sentAt = worker.loop.kernel.microseconds()
+    worker.counters.add(.upstreamRequests)
+    setDeadline(worker.limits.firstByteTimeoutMilliseconds)
+    connection.begin()
+    if machine.phase == .awaitingHead, bodyFraming != .none, !bodyHasEnded { wantBody() }
+  }
+
+  /// 1xx but 101, forwarded to those who wait (lifecycle L28).
+  func interimArrived(_ bytes: [UInt8]) {
+    interims += 1
+    guard interims <= Self.interimLimit else { return }
+    worker.localIfAny(fill)?.interim(bytes)
+  }
+
+  /// The final head. `framing` says how its body ends.
+  func headArrived(_ head: inout ResponseHead, framing: BodyFraming) {
+    worker.counters.observe(
+      .upstreamFirstByte, microseconds: Int(worker.loop.kernel.microseconds() - sentAt))
+    report(.answered)
+    if head.status >= 500, retryWithAlternate() { return }
+    switch worker.policy.fetchResponse(self) {
+    case .deliver, .pass: break
+    case .retry: if retry() { return }
+    case .abandon, .fail:
+      perform(machine.handle(.responseWasBad))
+      return
+    }
+    _ = machine.handle(.headArrived)
+    setDeadline(worker.limits.gapTimeoutMilliseconds)
+    if head.status == 304, kind != .passed, let old = revalidated.take() {
+      confirmed(&head, old)
+    } else {
+      publish(&head, framing: framing)
+    }
+  }
+
+  private func publish(_ head: inout ResponseHead, framing: BodyFraming) {
+    head.head.removeHopByHop()
+    let verdict = judge(head)
+    let directives = ResponseDirectives.parse(from: head.head)
+    let vary = VaryList.parse(from: head.head)
+    worker.headBytes.removeAll()
+    writeStoredHead(
+      status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, to: &worker.headBytes)
+    var traits = ArrivedTraits(status: head.status)
+    traits.contentLength = bodyLength(framing, head: head)
+    traits.allowsAuthorization = directives.allowsAuthorizedReuse
+    traits.age = head.head.value(of: .age)?.decimal
+    traits.isRaw = kind == .passed
+    traits.varyNames = vary.names
+    traits.selecting = selectingHash(vary.names.span, request: fetchRequest, seed: worker.store.seed)
+    var obstacle: Uncacheable?
+    switch verdict {
+    case .storable where traits.contentLength ?? 0 > worker.limits.maxObjectBytes: obstacle = .tooLarge
+    case .storable(let freshness): traits.freshness = freshness
+    case .not(let reason): obstacle = reason
+    }
+    traits.isJoinable = kind != .passed
+      && (traits.freshness != nil || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions) && head.status >= 500)
+    bodyLeft = traits.contentLength
+    isStorable = traits.freshness != nil
+    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: nil)
+    response = arrived
+    if isStorable {
+      worker.store.headArrived(fill, vary: arrived.varyNames, selecting: arrived.selecting)
+    } else {
+      unshareable(obstacle, arrived)
+    }
+    invalidate(head)
+    fill.publishHead(arrived)
+  }
+
+  private func judge(_ head: borrowing ResponseHead) -> Storability {
+    if kind == .passed { return .not(method == .get ? .policy : .method) }
+    return storability(
+      method: method, request: traits, status: head.status, response: head.head, requestTime: requestedAt,
+      responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
+      options: worker.cachingOptions)
+  }
+
+  /// Bytes of the body, as far as the head says.
+  private func bodyLength(_ framing: BodyFraming, head: borrowing ResponseHead) -> Int? {
+    switch framing {
+    case .none: method == .head ? head.statedLength : 0
+    case .length(let length): length
+    case .chunked, .untilClose: nil
+    }
+  }
+
+  /// Those who wait are let go, and the next ones do not wait (lifecycle L14).
+  private func unshareable(_ obstacle: Uncacheable?, _ head: ArrivedHead) {
+    fill.stopKeeping()
+    guard kind != .passed else { return }
+    if head.status >= 500 {
+      worker.store.refreshFailed(fill, now: worker.loop.now)
+    } else if let obstacle, obstacle.setsMark {
+      worker.store.headArrived(fill, vary: head.varyNames, selecting: head.selecting)
+      worker.store.mark(fill, until: worker.loop.cacheSeconds + Worker.markSeconds)
+    }
+    worker.store.end(fill)
+  }
+
+  /// A 304 to our own question: the stored response lives on (RFC 9111 §4.3.4).
+  private func confirmed(_ head: inout ResponseHead, _ old: consuming EntryHandle) {
+    head.head.removeHopByHop()
+    worker.headBytes.removeAll()
+    mergedHead(
+      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict, to: &worker.headBytes)
+    worker.headBytes.append("\r\n")
+    var merged = ResponseHead()
+    let isParsed = unsafe (try? merged.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false
+    var traits = ArrivedTraits(status: old.status)
+    traits.isJoinable = true
+    traits.allowsAuthorization = true
+    traits.contentLength = 0
+    if isParsed {
+      traits.allowsAuthorization = ResponseDirectives.parse(from: merged.head).allowsAuthorizedReuse
+      traits.varyNames = VaryList.parse(from: merged.head).names
+      traits.selecting = selectingHash(traits.varyNames.span, request: fetchRequest, seed: worker.store.seed)
+      let verdict = storabilityOfConfirmed(
+        request: self.traits, status: old.status, merged: merged.head, update304: head.head,
+        requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
+        options: worker.cachingOptions)
+      if case .storable(let freshness) = verdict { traits.freshness = freshness }
+    }
+    worker.headBytes.truncate(to: worker.headBytes.count - 2)
+    bodyLeft = 0
+    worker.counters.add(.fillsNotModified)
+    let refreshed = refresh(old, traits)
+    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: refreshed)
+    response = arrived
+    fill.stopKeeping()
+    fill.publishHead(arrived)
+  }
+
+  /// The entry with its new head; the old one when that may not be stored any more, or was purged meanwhile.
+  private func refresh(_ old: borrowing EntryHandle, _ traits: ArrivedTraits) -> EntryHandle {
+    let worker = worker
+    let facts = HeadFacts(worker.headBytes.bytes)
+    if let freshness = traits.freshness,
+      let renewed = worker.store.refresh(
+        fill, old: old, head: worker.headBytes.bytes, freshness: freshness, etag: facts.etag,
+        lastModified: facts.modified)
+    {
+      return renewed
+    }
+    return old.duplicate()
+  }
+
+  /// RFC 9111 §4.4: what an unsafe method succeeded in changing is fetched anew.
+  private func invalidate(_ head: borrowing ResponseHead) {
+    guard kind == .passed, invalidates(method, status: head.status) else { return }
+    worker.counters.add(.unsafeMethodPurges)
+    let own = fill.url
+    worker.counters.add(.entriesPurged, worker.store.purge(url: own.span, soft: false).purged)
+    guard let exchange = worker.localIfAny(fill)?.starter else { return }
+    for field in [KnownField.location, .contentLocation] {
+      guard let value = head.head.value(of: field), let url = invalidatedURL(value, of: exchange.request)
+      else { continue }
+      worker.counters.add(.entriesPurged, worker.store.purge(url: url.span, soft: false).purged)
+    }
+  }
+
+  /// `count` body bytes at `bytes`, outside the fill.
+  func bodyArrived(_ bytes: UnsafePointer<UInt8>, count: Int) {
+    _ = fill.append(unsafe Span<UInt8>(_unsafeStart: bytes, count: count))
+    booked(count)
+  }
+
+  /// Body bytes that were read straight into the fill.
+  func booked(_ count: Int) {
+    received += count
+    if let left = bodyLeft { bodyLeft = left - count }
+    setDeadline(worker.limits.gapTimeoutMilliseconds)
+  }
+
+  /// The body's end by its framing.
+  func complete() {
+    finishConnection()
+    if let response, !response.isConfirmation { store(response) }
+    fill.complete()
+    end()
+  }
+
+  private func store(_ response: ArrivedHead) {
+    guard let freshness = response.freshness, fill.keep else {
+      worker.counters.add(.fillsNotStored)
+      return
+    }
+    let outcome = worker.store.commit(
+      fill, head: response.bytes, status: response.status, freshness: freshness, etag: response.facts.etag,
+      lastModified: response.facts.modified)
+    switch outcome {
+    case .stored, .storedStale: worker.counters.add(.fillsStored)
+    case .fenced: worker.counters.add(.fillsFenced)
+    case .superseded, .noRoom: worker.counters.add(.fillsNotStored)
+    }
+  }
+
+  private func finishConnection() {
+    guard let connection else { return releaseServer() }
+    self.connection = nil
+    connection.fetch = nil
+    let isReusable = requestIsSent && connection.isReusable
+    if isReusable { worker.park(connection) } else { worker.close(connection) }
+    releaseServer()
+  }
+}

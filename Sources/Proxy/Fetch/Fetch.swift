@@ -1,0 +1,269 @@
+import Bytes
+import Caching
+import HTTP
+import IO
+import Storage
+import Upstream
+
+/// The owner of a fill: it asks an upstream server and brings the response, whoever still waits for it.
+///
+/// Belongs to the worker that began it. The fill is what it shares with readers on other workers.
+final class Fetch: Timed {
+  enum Kind {
+    /// For everybody who asks for the same; its request is built, not forwarded (lifecycle L10).
+    case shared
+    /// A shared one that nobody waits for: a refresh behind a stale response.
+    case background
+    /// For one exchange under a hit-for-miss mark; built, so that its response may end the mark.
+    case alone
+    /// For one exchange, its request forwarded as it is.
+    case passed
+  }
+
+  let worker: Worker
+  let fill: Fill
+  let kind: Kind
+  var machine = FetchMachine(isReplayable: true)
+  var method = Method.get
+  /// `bereq`.
+  var fetchRequest = Head()
+  /// Serialised request head, then what of the body is not yet sent.
+  var pending = OutputBuffer(capacity: 1024)
+  var pendingSent = 0
+  var headCount = 0
+  var bodyFraming = BodyFraming.none
+  var bodyHasEnded = true
+  /// Body bytes have been taken from the client that are no longer in our hands.
+  var bodyHasLeft = false
+  /// Selecting hash and traits of the request it was made from.
+  var traits = RequestTraits()
+  var revalidated: EntryHandle?
+  var connection: UpstreamConnection?
+  var server: Server?
+  var tried = TriedServers()
+  var ticket: UInt64 = 0
+  var requestedAt: CacheSeconds = 0
+  var sentAt: Int64 = 0
+  var retries = 0
+  var interims = 0
+  var response: ArrivedHead?
+  /// The response will be stored if it arrives whole.
+  var isStorable = false
+  /// Bytes of the response's body that are still to come; `nil`: not known.
+  var bodyLeft: Int?
+  var received = 0
+
+  static let slowReaderMilliseconds: Milliseconds = 5000
+  static let interimLimit = 16
+  static let retryLimit = 4
+  /// What is read on although nobody waits for it (lifecycle L13), in bytes.
+  static let unreadLimit = 4 << 20
+  /// Bytes of a request's body kept while the server does not take them.
+  static let bodyWindow = 65536
+
+  init(worker: Worker, fill: Fill, kind: Kind) {
+    self.worker = worker
+    self.fill = fill
+    self.kind = kind
+    super.init()
+  }
+
+  func begin() {
+    worker.loop.enroll(self)
+    worker.counters.add(.fillsStarted)
+    worker.counters.add(.fillsInFlight)
+    switch worker.policy.fetch(self) {
+    case .fetch: acquire()
+    case .abandon: fail(.cancelled)
+    case .fail: fail(.policy)
+    }
+  }
+
+  /// Asks the pool for a server.
+  func acquire() {
+    switch worker.pool.acquire(tried: tried, now: worker.loop.now) {
+    case .server(let server): granted(server)
+    case .full:
+      worker.counters.add(.queuedForConnection)
+      ticket = worker.enqueue(self)
+      worker.pool.enqueue(worker: worker.index, ticket: ticket, tried: tried)
+      perform(machine.handle(.poolFull))
+    case .none: perform(machine.handle(.poolEmpty))
+    }
+  }
+
+  func granted(_ server: Server) {
+    self.server = server
+    ticket = 0
+    perform(machine.handle(.acquired))
+  }
+
+  func perform(_ action: FetchMachine.Action) {
+    switch action {
+    case .none: break
+    case .connect: connect()
+    case .wait: setDeadline(worker.limits.queueTimeoutMilliseconds)
+    case .send: sendRequest()
+    case .tryNext:
+      pendingSent = 0
+      acquire()
+    case .publish: break
+    case .complete: complete()
+    case .fail(let failure): failed(failure)
+    case .cancel: cancelled()
+    }
+  }
+
+  func setDeadline(_ milliseconds: Milliseconds) {
+    worker.loop.setDeadline(self, worker.loop.now + milliseconds)
+  }
+
+  override func timedOut() {
+    let phase = machine.phase
+    switch phase {
+    case .queued: worker.counters.add(.queueTimeouts)
+    case .connecting:
+      worker.counters.add(.connectTimeouts)
+      report(.connectFailed)
+    case .awaitingHead:
+      worker.counters.add(.firstByteTimeouts)
+      report(.timedOut(keyHash: fill.hash.low))
+    case .readingBody:
+      // The window is full and the readers are slow: the origin is not to blame.
+      if fill.isPaused { return readersWereSlow() }
+      worker.counters.add(.gapTimeouts)
+    case .ended: return
+    }
+    dropConnection()
+    if phase == .queued { leaveQueue() }
+    perform(machine.handle(.timedOut))
+  }
+
+  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time: its
+  /// own connection bounds that.
+  private func readersWereSlow() {
+    _ = fill.cutSlowest()
+    setDeadline(Self.slowReaderMilliseconds)
+  }
+
+  /// The window is full: from now on the time-out is the readers'.
+  func paused() { setDeadline(Self.slowReaderMilliseconds) }
+
+  func report(_ outcome: ServerOutcome) {
+    guard let server else { return }
+    worker.pool.report(server, outcome, now: worker.loop.now)
+  }
+
+  private func leaveQueue() {
+    guard ticket != 0 else { return }
+    _ = worker.pool.cancel(worker: worker.index, ticket: ticket)
+    worker.forget(ticket: ticket)
+    ticket = 0
+  }
+
+  /// Gives the connection up and the place at the server back.
+  func dropConnection() {
+    if let connection {
+      self.connection = nil
+      connection.fetch = nil
+      worker.close(connection)
+    }
+    releaseServer()
+  }
+
+  func releaseServer() {
+    guard let server else { return }
+    self.server = nil
+    worker.pool.release(server)
+  }
+
+  /// One more try with another waiter's request, then everybody shares the failure (lifecycle L11).
+  private func failed(_ failure: FetchFailure) {
+    if response == nil, failure.deservesRetry, retryWithAlternate() { return }
+    switch worker.policy.fetchError(self) {
+    case .deliver, .abandon, .fail: fail(failure)
+    case .retry: if !retry() { fail(failure) }
+    }
+  }
+
+  /// False: nobody else waits, or there was a retry already.
+  func retryWithAlternate() -> Bool {
+    guard kind == .shared, retries == 0, let alternate = fill.alternateRequest else { return false }
+    retries += 1
+    pending.removeAll()
+    pending.append(alternate)
+    headCount = alternate.count
+    return startOver()
+  }
+
+  /// By the policy's wish.
+  func retry() -> Bool {
+    guard retries < Self.retryLimit, machine.isReplayable, !bodyHasLeft else { return false }
+    retries += 1
+    return startOver()
+  }
+
+  private func startOver() -> Bool {
+    worker.counters.add(.upstreamRetries)
+    dropConnection()
+    pendingSent = 0
+    tried.removeAll()
+    machine.retry()
+    acquire()
+    return true
+  }
+
+  private func fail(_ failure: FetchFailure) {
+    dropConnection()
+    worker.counters.add(.fillsFailed)
+    worker.store.refreshFailed(fill, now: worker.loop.now)
+    fill.fail(failure.rawValue)
+    end()
+  }
+
+  private func cancelled() {
+    leaveQueue()
+    dropConnection()
+    worker.counters.add(.fillsCancelled)
+    fill.fail(FetchFailure.cancelled.rawValue)
+    end()
+  }
+
+  func end() {
+    worker.counters.add(.fillsInFlight, -1)
+    worker.store.end(fill)
+    worker.loop.withdraw(self)
+    worker.ended(self)
+    revalidated = nil
+  }
+
+  /// The exchange that this fetch serves alone has lost its client, or has all it wanted.
+  func clientGone() {
+    guard kind == .passed || kind == .alone else { return }
+    abandonIfUnread(readers: 0)
+  }
+
+  /// Called when readers have left or consumed (lifecycle L12, L13).
+  func drained() {
+    if fill.readerCount == 0, kind != .background {
+      abandonIfUnread(readers: 0)
+      if machine.phase == .ended { return }
+    }
+    connection?.resumeReading()
+  }
+
+  private func abandonIfUnread(readers: Int) {
+    switch machine.phase {
+    case .queued, .connecting, .awaitingHead: perform(machine.handle(.abandoned))
+    case .readingBody where !isWorthFinishing: perform(machine.handle(.abandoned))
+    case .readingBody, .ended: break
+    }
+  }
+
+  /// At most 4 MiB or half is left, and it will be kept.
+  private var isWorthFinishing: Bool {
+    guard isStorable, fill.keep, kind != .passed else { return false }
+    guard let left = bodyLeft else { return received <= Self.unreadLimit }
+    return left <= Self.unreadLimit || left <= received
+  }
+}

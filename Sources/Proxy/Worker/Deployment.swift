@@ -1,0 +1,71 @@
+import Bytes
+import CLinux
+import Caching
+import HTTP
+import IO
+import Storage
+import Synchronization
+import Telemetry
+import Upstream
+
+/// What all workers share: everything here is immutable, atomic, or guards itself.
+final class Deployment: Sendable {
+  let configuration: Configuration
+  let store: MemoryStore
+  let pool: Pool
+  let counters: [WorkerCounters]
+  let mailboxes: [Mailbox<Mail>]
+  let accessLog: AccessLog
+  let keyTemplate: KeyTemplate
+  /// Our name in `Via`, unique to this process, so that loops are told from neighbours (lifecycle L25).
+  let pseudonym: [UInt8]
+  let startedAt: Int64
+  let isDraining = Atomic<Bool>(false)
+  let clients = Atomic<Int>(0)
+
+  init(
+    _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
+    mailboxes: [Mailbox<Mail>], startedAt: Int64
+  ) {
+    self.configuration = configuration
+    self.mailboxes = mailboxes
+    self.accessLog = accessLog
+    keyTemplate = configuration.key.template
+    self.startedAt = startedAt
+    counters = mailboxes.map { _ in WorkerCounters(decisionCount: Decision.count) }
+    store = MemoryStore(
+      budget: configuration.memoryBytes, seed: seed, workerCount: mailboxes.count,
+      options: StoreOptions(maxObject: configuration.maxObjectBytes),
+      wakers: mailboxes.map { WorkerWaker($0) })
+    var options = PoolOptions()
+    options.maxConnectionsPerServer = configuration.maxConnections
+    pool = Pool(backends: configuration.backends, options: options) { worker, ticket, server in
+      mailboxes[worker].post(.granted(ticket, server))
+    }
+    var name = OutputBuffer(capacity: 32)
+    name.append("larder-")
+    name.append(hex: seed.hash(Array("via".utf8).span).low)
+    pseudonym = name.bytes.array
+  }
+}
+
+/// What may be said to a worker from outside.
+enum Mail: Sendable {
+  /// At most one for each fill and worker is under way (lifecycle L3).
+  case advanced(Fill)
+  case drained(Fill)
+  /// A connection to a server, for the fetch that queued for it.
+  case granted(UInt64, Server)
+  case drain
+  case closeNow
+}
+
+/// A worker's mailbox as fills know it.
+private final class WorkerWaker: FillWaker {
+  private let mailbox: Mailbox<Mail>
+
+  init(_ mailbox: Mailbox<Mail>) { self.mailbox = mailbox }
+
+  func fillAdvanced(_ fill: Fill) { mailbox.post(.advanced(fill)) }
+  func fillDrained(_ fill: Fill) { mailbox.post(.drained(fill)) }
+}

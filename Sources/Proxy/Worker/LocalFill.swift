@@ -1,0 +1,69 @@
+import Storage
+
+/// A fill as one worker sees it: the exchanges there that wait for it or read it.
+final class LocalFill {
+  let worker: Worker
+  let fill: Fill
+  private var readers: [Exchange] = []
+  /// The exchange that the fill was begun for, if it is still here.
+  weak var starter: Exchange?
+
+  init(worker: Worker, fill: Fill) {
+    self.worker = worker
+    self.fill = fill
+  }
+
+  var isEmpty: Bool { readers.isEmpty }
+
+  func isStarter(_ exchange: Exchange) -> Bool { starter === exchange }
+
+  /// False: the fill takes no new readers (lifecycle L12).
+  func enter(_ exchange: Exchange) -> Bool {
+    guard fill.enter(worker: worker.index) else { return false }
+    exchange.readerIndex = readers.count
+    readers.append(exchange)
+    return true
+  }
+
+  func leave(_ exchange: Exchange) {
+    let index = exchange.readerIndex
+    guard index >= 0, index < readers.count, readers[index] === exchange else { return }
+    exchange.readerIndex = -1
+    let last = readers.removeLast()
+    if last !== exchange {
+      readers[index] = last
+      last.readerIndex = index
+    }
+    if starter === exchange { starter = nil }
+    fill.leave(worker: worker.index)
+    if readers.isEmpty { worker.forget(self) } else { report() }
+  }
+
+  /// A reader has taken bytes; those that all have taken may be reused.
+  func consumed() { if !fill.keep { report() } }
+
+  private func report() {
+    var least = Int.max
+    for reader in readers { least = min(least, reader.body.offset) }
+    fill.report(worker: worker.index, consumed: least)
+  }
+
+  /// The fill has news for this worker.
+  func progressed() {
+    fill.clearPending(worker: worker.index)
+    let limit = fill.cutLimit
+    for reader in readers {
+      if reader.phase == .delivering, reader.body.offset < limit {
+        worker.counters.add(.readersCut)
+        reader.client?.cut(reader)
+      } else {
+        reader.fillProgressed()
+      }
+    }
+  }
+
+  /// Interim responses reach those who still wait for the head.
+  func interim(_ bytes: [UInt8]) {
+    for reader in readers where reader.phase == .waiting { reader.client?.sendInterim(bytes, of: reader) }
+  }
+}

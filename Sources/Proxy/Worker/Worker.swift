@@ -1,0 +1,244 @@
+import Bytes
+import Caching
+import Glibc
+import HTTP
+import IO
+import Storage
+import Telemetry
+import Upstream
+
+/// One thread's share of the proxy: its loop, its connections, its memory for one request at a time. Made on
+/// its own thread, so that nothing of it is shared, locked or counted.
+@safe final class Worker {
+  let index: Int
+  let deployment: Deployment
+  let configuration: Configuration
+  let store: MemoryStore
+  let pool: Pool
+  let counters: WorkerCounters
+  let keyTemplate: KeyTemplate
+  let policy: Policy
+  let loop: EventLoop
+  let limits: WorkerLimits
+  let cachingOptions: CachingOptions
+  let defaultHost: [UInt8]
+  let admin: AdminService
+
+  /// For one read at a time; nothing keeps a pointer into it over a turn.
+  let scratch: UnsafeMutableRawPointer
+  static let scratchBytes = 65536
+  let iovecs: UnsafeMutablePointer<iovec>
+  static let iovecCapacity = 64
+  /// The fields that are made for one response.
+  var tail = OutputBuffer(capacity: 4096)
+  var key = OutputBuffer(capacity: 1024)
+  var url = OutputBuffer(capacity: 1024)
+  var headBytes = OutputBuffer(capacity: 4096)
+  var logBuffer: AccessLogBuffer
+
+  /// Turns since the start.
+  private(set) var turnCount: Milliseconds = 0
+  private var spareExchanges: [Exchange] = []
+  private var fills: [ObjectIdentifier: LocalFill] = [:]
+  private var fetches: [ObjectIdentifier: Fetch] = [:]
+  private var queued: [UInt64: Fetch] = [:]
+  private var lastTicket: UInt64 = 0
+  var connections: [ObjectIdentifier: ClientConnection] = [:]
+  var listeners: [Listener] = []
+  var idleUpstreams: [UInt32: [UpstreamConnection]] = [:]
+  private var mail: [Mail] = []
+  private(set) var isDraining = false
+  private(set) var mustClose = false
+
+  static let lingerMilliseconds: Milliseconds = 2000
+  /// How long a key stays known as unshareable (lifecycle L14).
+  static let markSeconds: CacheSeconds = 120
+  static let spareLimit = 1024
+
+  init(index: Int, deployment: Deployment, kernel: Kernel, policy: Policy) throws(SystemError) {
+    self.index = index
+    self.deployment = deployment
+    self.policy = policy
+    configuration = deployment.configuration
+    store = deployment.store
+    pool = deployment.pool
+    counters = deployment.counters[index]
+    keyTemplate = deployment.keyTemplate
+    loop = try EventLoop(kernel: kernel)
+    limits = WorkerLimits(configuration)
+    cachingOptions = configuration.cachingOptions
+    admin = AdminService(deployment: deployment)
+    defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
+    unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
+    unsafe iovecs = .allocate(capacity: Self.iovecCapacity)
+    logBuffer = deployment.accessLog.buffer(worker: index, counters: deployment.counters[index])
+  }
+
+  deinit {
+    unsafe scratch.deallocate()
+    unsafe iovecs.deallocate()
+  }
+
+  // MARK: The turn
+
+  /// Runs until the worker was asked to drain and has nothing left to do, or is told to close.
+  func run() {
+    deployment.mailboxes[index].adopt()
+    while !isFinished { turn(longest: -1) }
+    logBuffer.flush()
+  }
+
+  var isFinished: Bool { mustClose || isDraining && connections.isEmpty && fetches.isEmpty }
+
+  func turn(longest: Int) {
+    turnCount += 1
+    let isQuiet = takeMail()
+    if logBuffer.isOn { logBuffer.flushIfOld(loop.now) }
+    loop.turn(longest: isQuiet ? (logBuffer.isOn && longest < 0 ? 1000 : longest) : 0)
+    _ = takeMail()
+  }
+
+  /// Handles what was posted, some of it by this worker itself. False: there is more.
+  private func takeMail() -> Bool {
+    for _ in 0..<8 {
+      deployment.mailboxes[index].drain(into: &mail)
+      if mail.isEmpty { return true }
+      var taken: [Mail] = []
+      swap(&taken, &mail)
+      for item in taken { handle(item) }
+      taken.removeAll(keepingCapacity: true)
+      swap(&taken, &mail)
+    }
+    return false
+  }
+
+  private func handle(_ item: Mail) {
+    switch item {
+    case .advanced(let fill):
+      if let local = fills[ObjectIdentifier(fill)] { local.progressed() } else { fill.clearPending(worker: index) }
+    case .drained(let fill):
+      fill.clearDrained()
+      fetches[ObjectIdentifier(fill)]?.drained()
+    case .granted(let ticket, let server):
+      if let fetch = queued.removeValue(forKey: ticket) { fetch.granted(server) } else { pool.release(server) }
+    case .drain: drain()
+    case .closeNow: mustClose = true
+    }
+  }
+
+  // MARK: Exchanges and fills
+
+  func takeExchange(client: any ExchangeClient, facts: ClientFacts) -> Exchange {
+    let exchange: Exchange
+    if let spare = spareExchanges.popLast() {
+      exchange = spare
+    } else {
+      exchange = Exchange(worker: self)
+      loop.enroll(exchange)
+    }
+    exchange.prepare(client: client, facts: facts)
+    return exchange
+  }
+
+  func recycle(_ exchange: Exchange) {
+    exchange.clear()
+    if spareExchanges.count < Self.spareLimit {
+      spareExchanges.append(exchange)
+    } else {
+      loop.withdraw(exchange)
+    }
+  }
+
+  func local(_ fill: Fill) -> LocalFill {
+    if let known = fills[ObjectIdentifier(fill)] { return known }
+    let local = LocalFill(worker: self, fill: fill)
+    fills[ObjectIdentifier(fill)] = local
+    return local
+  }
+
+  func localIfAny(_ fill: Fill) -> LocalFill? { fills[ObjectIdentifier(fill)] }
+
+  func forget(_ local: LocalFill) { fills[ObjectIdentifier(local.fill)] = nil }
+
+  func begin(_ fetch: Fetch) {
+    fetches[ObjectIdentifier(fetch.fill)] = fetch
+    fetch.begin()
+  }
+
+  func ended(_ fetch: Fetch) { fetches[ObjectIdentifier(fetch.fill)] = nil }
+
+  func enqueue(_ fetch: Fetch) -> UInt64 {
+    lastTicket += 1
+    queued[lastTicket] = fetch
+    return lastTicket
+  }
+
+  func forget(ticket: UInt64) { queued[ticket] = nil }
+
+  /// Writes a line of the access log, if there is one.
+  func log(_ exchange: Exchange, microseconds: Int) {
+    guard logBuffer.isOn else { return }
+    write(exchange, exchange.request.head, microseconds)
+  }
+
+  private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
+    let address = Array((exchange.facts.address?.hostText ?? "-").utf8)
+    let message = head.message
+    var record = AccessRecord(
+      client: address.span,
+      requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
+      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent), upstream: Span())
+    record.status = exchange.status
+    record.bodyBytes = exchange.bytesSent
+    record.cacheStatus = exchange.decision.xCacheStatus
+    record.reason = exchange.decision.logName
+    record.requestMicroseconds = microseconds
+    logBuffer.append(record, wallSeconds: loop.wallSeconds, now: loop.now)
+  }
+
+  // MARK: The end
+
+  func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    for listener in listeners { listener.stop() }
+    for connection in Array(connections.values) { connection.drain() }
+    for idle in Array(idleUpstreams.values.joined()) { close(idle) }
+    idleUpstreams = [:]
+  }
+}
+
+/// The configuration's numbers in the form that the data path compares with.
+struct WorkerLimits {
+  let head: HeadLimits
+  let headTimeoutMilliseconds: Milliseconds
+  let idleTimeoutMilliseconds: Milliseconds
+  let bodyTimeoutMilliseconds: Milliseconds
+  let connectTimeoutMilliseconds: Milliseconds
+  let firstByteTimeoutMilliseconds: Milliseconds
+  let gapTimeoutMilliseconds: Milliseconds
+  let upstreamIdleTimeoutMilliseconds: Milliseconds
+  let queueTimeoutMilliseconds: Milliseconds
+  let collapseTimeoutMilliseconds: Milliseconds
+  let maxObjectBytes: Int
+  let maxBodyBytes: Int
+  let maxClients: Int
+
+  init(_ configuration: Configuration) {
+    head = HeadLimits(
+      headBytes: configuration.maxHeadBytes, targetBytes: configuration.maxTargetBytes,
+      fieldCount: configuration.maxFields)
+    headTimeoutMilliseconds = Milliseconds(configuration.headTimeoutMilliseconds)
+    idleTimeoutMilliseconds = Milliseconds(configuration.idleTimeoutMilliseconds)
+    bodyTimeoutMilliseconds = Milliseconds(configuration.bodyTimeoutMilliseconds)
+    connectTimeoutMilliseconds = Milliseconds(configuration.connectTimeoutMilliseconds)
+    firstByteTimeoutMilliseconds = Milliseconds(configuration.firstByteTimeoutMilliseconds)
+    gapTimeoutMilliseconds = Milliseconds(configuration.gapTimeoutMilliseconds)
+    upstreamIdleTimeoutMilliseconds = Milliseconds(configuration.upstreamIdleTimeoutMilliseconds)
+    queueTimeoutMilliseconds = Milliseconds(configuration.queueTimeoutMilliseconds)
+    collapseTimeoutMilliseconds = Milliseconds(configuration.collapseTimeoutMilliseconds)
+    maxObjectBytes = configuration.maxObjectBytes
+    maxBodyBytes = configuration.maxBodyBytes
+    maxClients = configuration.maxClients
+  }
+}

@@ -1,0 +1,87 @@
+/// Everything a worker counts one by one. Each is a series of one metric family; no `default` in the mapping,
+/// so that a new case must be given its name to compile.
+public enum Tally: Int, CaseIterable, Sendable {
+  case clientBytesReceived, clientBytesSent
+  case connectionsAccepted, connectionsRefused
+  /// Gauge.
+  case connectionsOpen
+  case upstreamRequests, upstreamRetries
+  case upstreamBytesReceived, upstreamBytesSent
+  case upstreamConnectionsOpened, upstreamConnectionsReused
+  /// Gauges.
+  case upstreamConnectionsOpen, upstreamConnectionsIdle
+  case connectFailed, resetBeforeFirstByte, resetInBody, badResponse
+  case fillsStarted
+  /// How a fill ended; exactly one for each that started.
+  case fillsStored, fillsNotStored, fillsNotModified, fillsFenced, fillsFailed, fillsCancelled
+  /// Gauge.
+  case fillsInFlight
+  /// Requests that read a fill which another request had started.
+  case requestsCollapsed
+  case headTimeouts, idleTimeouts, bodyTimeouts, sendTimeouts
+  case connectTimeouts, firstByteTimeouts, gapTimeouts, upstreamIdleTimeouts
+  case queueTimeouts, collapseTimeouts, drainTimeouts
+  case hardPurges, softPurges, unsafeMethodPurges, entriesPurged
+  /// Requests that had to wait for a free connection to a server (L11).
+  case queuedForConnection
+  /// Readers cut because they held up the others of a fill (L12).
+  case readersCut
+  /// Pairs of state and event that cannot happen, and did (L29).
+  case impossibleEvents
+  case accessLogLinesDropped
+
+  @usableFromInline static var count: Int { Tally.accessLogLinesDropped.rawValue + 1 }
+}
+
+extension Tally {
+  /// The family this belongs to, and the value of that family's label, if it has one.
+  var series: (family: MetricFamily, label: StaticString?) {
+    switch self {
+    case .clientBytesReceived: (.clientBytesReceived, nil)
+    case .clientBytesSent: (.clientBytesSent, nil)
+    case .connectionsAccepted: (.connectionsAccepted, nil)
+    case .connectionsRefused: (.connectionsRefused, nil)
+    case .connectionsOpen: (.connectionsOpen, nil)
+    case .upstreamRequests: (.upstreamRequests, nil)
+    case .upstreamRetries: (.upstreamRetries, nil)
+    case .upstreamBytesReceived: (.upstreamBytesReceived, nil)
+    case .upstreamBytesSent: (.upstreamBytesSent, nil)
+    case .upstreamConnectionsOpened: (.upstreamConnectionsOpened, nil)
+    case .upstreamConnectionsReused: (.upstreamConnectionsReused, nil)
+    case .upstreamConnectionsOpen: (.upstreamConnectionsOpen, nil)
+    case .upstreamConnectionsIdle: (.upstreamConnectionsIdle, nil)
+    case .connectFailed: (.upstreamErrors, "connect")
+    case .resetBeforeFirstByte: (.upstreamErrors, "reset_before_first_byte")
+    case .resetInBody: (.upstreamErrors, "reset_in_body")
+    case .badResponse: (.upstreamErrors, "bad_response")
+    case .fillsStarted: (.fillsStarted, nil)
+    case .fillsInFlight: (.fillsInFlight, nil)
+    case .requestsCollapsed: (.requestsCollapsed, nil)
+    case .entriesPurged: (.entriesPurged, nil)
+    case .queuedForConnection: (.queuedForConnection, nil)
+    case .readersCut: (.readersCut, nil)
+    case .impossibleEvents: (.impossibleEvents, nil)
+    case .accessLogLinesDropped: (.accessLogLinesDropped, nil)
+    case .fillsStored: (.fillsEnded, "stored")
+    case .fillsNotStored: (.fillsEnded, "not_stored")
+    case .fillsNotModified: (.fillsEnded, "not_modified")
+    case .fillsFenced: (.fillsEnded, "fenced")
+    case .fillsFailed: (.fillsEnded, "failed")
+    case .fillsCancelled: (.fillsEnded, "cancelled")
+    case .headTimeouts: (.timeouts, "head")
+    case .idleTimeouts: (.timeouts, "idle")
+    case .bodyTimeouts: (.timeouts, "body")
+    case .sendTimeouts: (.timeouts, "send")
+    case .connectTimeouts: (.timeouts, "connect")
+    case .firstByteTimeouts: (.timeouts, "first_byte")
+    case .gapTimeouts: (.timeouts, "gap")
+    case .upstreamIdleTimeouts: (.timeouts, "upstream_idle")
+    case .queueTimeouts: (.timeouts, "queue")
+    case .collapseTimeouts: (.timeouts, "collapse")
+    case .drainTimeouts: (.timeouts, "drain")
+    case .hardPurges: (.purges, "hard")
+    case .softPurges: (.purges, "soft")
+    case .unsafeMethodPurges: (.purges, "unsafe_method")
+    }
+  }
+}

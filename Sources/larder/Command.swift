@@ -1,0 +1,113 @@
+import Proxy
+
+enum ExitStatus: Int32 {
+  case success = 0
+  /// The command line was understood; what it asked for did not work.
+  case failure = 1
+  /// The command line was not understood. Nothing was done.
+  case usage = 2
+}
+
+enum Command: String, CaseIterable {
+  case serve, check, purge, version, help
+  case demoOrigin = "demo-origin"
+
+  static let inOrderOfHelp: [Command] = [.serve, .check, .demoOrigin, .purge, .version, .help]
+
+  var synopsis: String {
+    switch self {
+    case .serve: "larder serve [flags]"
+    case .check: "larder check [--print] [flags of serve]"
+    case .demoOrigin: "larder demo-origin [--listen ADDR]..."
+    case .purge: "larder purge URL [--to ADDR] [--admin-token TOKEN]"
+    case .version: "larder version"
+    case .help: "larder help [command]"
+    }
+  }
+
+  var summary: String {
+    switch self {
+    case .serve: "Serve clients from the cache and from the servers behind it."
+    case .check: "Say whether serve would take these flags, and with --print which values are in effect."
+    case .demoOrigin: "Serve a few example pages, to try the proxy with."
+    case .purge: "Remove a URL, with every variant of it, from the cache of a running Larder."
+    case .version: "Print the version."
+    case .help: "Describe a command."
+    }
+  }
+
+  /// Everything that `--help` prints.
+  var help: String {
+    let flags =
+      switch self {
+      case .serve: Configuration.options.help(defaults: Configuration())
+      case .check: CheckArguments.options.help(defaults: CheckArguments())
+      case .demoOrigin: DemoOriginArguments.options.help(defaults: DemoOriginArguments())
+      case .purge: PurgeArguments.options.help(defaults: PurgeArguments())
+      case .version, .help: ""
+      }
+    let amounts =
+      switch self {
+      case .serve, .check:
+        """
+
+        A SIZE is a number of bytes or of units (64k, 512MiB, 1GiB), in powers of 1024. A DURATION is a
+        number of seconds or of units (500ms, 90s, 10m, 2h, 1d). Flags may be written --flag VALUE or
+        --flag=VALUE.
+
+        """
+      case .demoOrigin, .purge, .version, .help: ""
+      }
+    return "Usage: \(synopsis)\n\n\(summary)\n\(flags)\(amounts)"
+  }
+
+  func run(_ arguments: [String]) throws(CommandError) {
+    switch self {
+    case .serve: try runServe(arguments)
+    case .check: try runCheck(arguments)
+    case .demoOrigin: try runDemoOrigin(arguments)
+    case .purge: try runPurge(arguments)
+    case .version: try runVersion(arguments)
+    case .help: try runHelp(arguments)
+    }
+  }
+}
+
+/// Why a command ended without doing what it was for.
+enum CommandError: Error {
+  case usage(UsageError)
+  case unknownCommand(String)
+  case noCommand
+  case service(ServiceError)
+  case admin(AdminError)
+
+  var status: ExitStatus {
+    switch self {
+    case .usage, .unknownCommand, .noCommand: .usage
+    case .service, .admin: .failure
+    }
+  }
+
+  var message: String {
+    switch self {
+    case .usage(let error): error.message
+    case .unknownCommand(let name): Self.unknown(name)
+    case .noCommand: "no command, expected \(Self.commands)"
+    case .service(let error): error.message
+    case .admin(let error): error.message
+    }
+  }
+
+  private static var commands: String {
+    let names = Command.inOrderOfHelp.map(\.rawValue)
+    return names.dropLast().joined(separator: ", ") + " or " + names.last!
+  }
+
+  private static func unknown(_ name: String) -> String {
+    let start = "unknown command \(quoted(name))"
+    guard let nearest = Suggestion.nearest(to: name, among: Command.inOrderOfHelp.map(\.rawValue)) else {
+      return "\(start), expected \(commands)"
+    }
+    return "\(start), did you mean \(nearest)?"
+  }
+}

@@ -1,0 +1,156 @@
+import Glibc
+import Testing
+import TestSupport
+
+@Suite("Start and end of the process, L30")
+struct DrainTests {
+  @Test func `L30 SIGTERM lets requests in flight finish, then ends with 0`() throws {
+    let gate = Gate("the head")
+    let rest = Gate("the rest of a body")
+    let origin = try MisbehavingOrigin { exchange in
+      if exchange.target == "/body" {
+        try exchange.sendHead(200, ["Content-Length": "8"])
+        try exchange.send("half")
+        try rest.wait()
+        return try exchange.send("half")
+      }
+      try gate.wait()
+      try exchange.respond(200, [:], "page")
+    }
+    let larder = try Larder(backends: [origin.address], flags: [])
+    let waiting = try larder.client()
+    try waiting.sendRequest("/head")
+    let reading = try larder.client()
+    try reading.sendRequest("/body")
+    var response = try reading.readFinalHead()
+    try origin.awaitRequests(2)
+    larder.process.send(signal: SIGTERM)
+    try eventually("readiness to fail") { (try? larder.admin("/ready").status) ?? 503 == 503 }
+    gate.open()
+    rest.open()
+    let answer = try waiting.readResponse()
+    #expect(answer.text == "page" && answer.fields["Connection"]?.lowercased() == "close")
+    #expect(try waiting.isEnded())
+    try reading.readBody(of: &response)
+    #expect(response.text == "halfhalf" && response.isWhole)
+    waiting.close()
+    reading.close()
+    #expect(try larder.process.awaitExit().status == 0)
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT])
+  func `L30 without requests it ends at once, idle connections are closed`(_ signal: CInt) throws {
+    let origin = try MisbehavingOrigin { try $0.respond(200, [:], "page") }
+    let larder = try Larder(backends: [origin.address], flags: [])
+    let idle = try larder.client()
+    _ = try idle.fetch("/")
+    let untouched = try larder.client()
+    try larder.settle()
+    larder.process.send(signal: signal)
+    #expect(try idle.isEnded())
+    #expect(try untouched.isEnded())
+    idle.close()
+    untouched.close()
+    #expect(try larder.process.awaitExit(seconds: 5).status == 0)
+  }
+
+  @Test func `L30 a second signal ends at once`() throws {
+    let never = Gate("nothing opens this")
+    let origin = try MisbehavingOrigin { _ in try never.wait() }
+    let larder = try Larder(backends: [origin.address], flags: [])
+    let waiting = try larder.client()
+    try waiting.sendRequest("/")
+    try origin.awaitRequests(1)
+    larder.process.send(signal: SIGTERM)
+    try eventually("readiness to fail") { (try? larder.admin("/ready").status) ?? 503 == 503 }
+    #expect(larder.process.exitNow == nil)
+    larder.process.send(signal: SIGTERM)
+    _ = try larder.process.awaitExit(seconds: 3)
+    never.open()
+  }
+
+  @Test func `L30 --drain-timeout bounds the waiting`() throws {
+    let never = Gate("nothing opens this")
+    let origin = try MisbehavingOrigin { _ in try never.wait() }
+    let larder = try Larder(backends: [origin.address], flags: ["--drain-timeout", "300ms"])
+    let waiting = try larder.client()
+    try waiting.sendRequest("/")
+    try origin.awaitRequests(1)
+    larder.process.send(signal: SIGTERM)
+    _ = try larder.process.awaitExit(seconds: 5)
+    never.open()
+  }
+
+  @Test func `L30 during --drain-delay new connections are served, and told to close`() throws {
+    let origin = try MisbehavingOrigin { try $0.respond(200, [:], "page") }
+    let larder = try Larder(backends: [origin.address], flags: ["--drain-delay", "1500ms"])
+    larder.process.send(signal: SIGTERM)
+    try eventually("readiness to fail") { try larder.admin("/ready").status == 503 }
+    let answer = try larder.fetch("/")
+    #expect(answer.text == "page" && answer.fields["Connection"]?.lowercased() == "close")
+    #expect(try larder.process.awaitExit().status == 0)
+  }
+
+  @Test func `L30 no accepted request is lost, with clients that ask all the time`() throws {
+    let origin = try MisbehavingOrigin { try $0.respond(200, ["Cache-Control": "max-age=600"], "page") }
+    let larder = try Larder(backends: [origin.address], flags: [])
+    _ = try larder.fetch("/")
+    let started = Watched(0)
+    let clients = (0..<6).map { _ in
+      Task {
+        var answered = 0
+        while true {
+          // Refused: the listener is closed, which is no loss. An accepted request must be answered in full.
+          guard let client = try? larder.client() else { return answered }
+          defer { client.close() }
+          do {
+            try client.sendRequest("/")
+            guard try client.readResponse().text == "page" else { return -1 }
+          } catch SupportError.peerReset {
+            return answered  // the connection was in the backlog of a closed listener
+          } catch SupportError.peerClosed {
+            return -1
+          }
+          answered += 1
+          started.update { $0 += 1 }
+        }
+      }
+    }
+    _ = try started.wait(for: "some requests") { $0 > 300 ? true : nil }
+    larder.process.send(signal: SIGTERM)
+    for client in clients { #expect(try client.value() > 0) }
+    #expect(try larder.process.awaitExit().status == 0)
+  }
+
+  @Test func `writing to a client that left does not end the process`() throws {
+    let origin = try MisbehavingOrigin {
+      try $0.respond(200, ["Cache-Control": "no-store"], pattern(3 << 20))
+    }
+    try withLarder(before: [origin]) { larder in
+      for _ in 0..<20 {
+        let client = try larder.client()
+        try client.sendRequest("/")
+        client.close()
+      }
+      #expect(try larder.fetch("/").body.count == 3 << 20)  // SIGPIPE is ignored
+    }
+  }
+
+  @Test func `without a backend the demo origin is started, and said`() throws {
+    try withLarder([], backends: []) { larder throws in
+      let text = larder.process.standardOutput + larder.process.standardError
+      #expect(text.lowercased().contains("demo"))
+      #expect(try larder.fetch("/").status == 200)
+      #expect(try larder.fetch("/").cacheStatus == "HIT")
+    }
+  }
+
+  @Test func `demo-origin serves on its own`() throws {
+    let process = try LarderProcess(arguments: ["demo-origin", "--listen", "127.0.0.1:0"])
+    let port = try process.awaitLine("its address") { Larder.port(in: $0) }
+    let client = try RawClient(port: port)
+    #expect(try client.fetch("/").status == 200)
+    client.close()
+    #expect(try process.stop().status == 0)
+  }
+}

@@ -1,0 +1,217 @@
+"""The origin, Larder and its peers: how each is configured and started."""
+
+import http.client
+import random
+import subprocess
+from pathlib import Path
+
+from processes import BenchError, Server, free_port
+
+HERE = Path(__file__).parent
+PAGES = {"/1k": 1024, "/64k": 64 * 1024, "/1m": 1024 * 1024}
+PASS_PAGE = "/pass"
+PASS_LENGTH = 1024
+PEERS = ("nginx", "nginx-best", "haproxy", "varnish")
+PROXIES = ("larder", *PEERS)
+
+VARNISH_LOG_TAGS = """
+Begin End Link SessOpen SessClose Timestamp VCL_call VCL_return VCL_use Hit HitMiss HitPass Length TTL Storage
+ReqStart ReqMethod ReqURL ReqProtocol ReqHeader ReqUnset ReqAcct RespProtocol RespStatus RespReason RespHeader
+RespUnset BereqMethod BereqURL BereqProtocol BereqHeader BereqUnset BereqAcct BerespProtocol BerespStatus
+BerespReason BerespHeader BerespUnset ObjProtocol ObjStatus ObjReason ObjHeader Fetch_Body Filters
+Backend BackendOpen BackendClose BackendReuse
+"""
+# What Varnish is started with beside its VCL, and why.
+VARNISH_PARAMETERS = {
+    "thread_pools": 1,  # one core: a second pool only adds a lock and an acceptor
+    "thread_pool_min": 200,  # a thread for each of 64 clients and their fetches, none made meanwhile
+    "thread_pool_max": 200,  # and no more than that
+    "thread_queue_limit": 16384,  # thousands of connections may open at once without being dropped
+    "timeout_idle": 86400,  # the load's connections are never closed by time
+    "backend_idle_timeout": 3600,  # nor those to the origin
+    # The log in shared memory is its access log, and access logs are off for everybody.
+    "vsl_mask": ",".join(f"-{tag}" for tag in VARNISH_LOG_TAGS.split()),
+}
+
+
+def page_body(length):
+    """The same text for every run: letters that neither repeat nor compress to nothing."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return "".join(random.Random(length).choices(letters, k=length)).encode()
+
+
+def fetch(port, path):
+    """(status, body) of one request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchError(f"GET {path} on port {port}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+class Yard:
+    """Everything that runs, in one folder in memory; all of it is ended on the way out."""
+
+    def __init__(self, directory: Path, larder: Path, load_cores, proxy_cores):
+        self.directory, self.larder = directory, larder
+        self.load_cores, self.proxy_cores = load_cores, proxy_cores
+        self.running = []
+        for folder in ("pages", "origin-tmp"):
+            (directory / folder).mkdir(parents=True)
+        directory.chmod(0o755)
+        for path, length in PAGES.items():
+            (directory / "pages" / path[1:]).write_bytes(page_body(length))
+
+    def start(self, name, command, cores, port):
+        server = Server(name, command, cores, port, self.directory / f"{name}-{port}.log")
+        self.running.append(server)
+        server.wait_until_ready()
+        return server
+
+    def stop(self, server):
+        server.stop()
+        self.running.remove(server)
+
+    def stop_all(self):
+        for server in reversed(list(self.running)):
+            self.stop(server)
+
+    def configured(self, file, **values):
+        """A configuration with @NAME@ filled in, as a file of the run."""
+        text = (HERE / "config" / file).read_text()
+        for key, value in {"DIR": self.directory, **values}.items():
+            text = text.replace(f"@{key}@", str(value))
+        made = self.directory / f"{values['PORT']}-{file}"
+        made.write_text(text)
+        return made
+
+    def start_origin(self):
+        port = free_port()
+        configuration = self.configured("origin.conf", PORT=port, PASS_BODY=page_body(PASS_LENGTH).decode())
+        command = ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration]
+        return self.start("origin", command, self.load_cores, port)
+
+    def start_proxy(self, name, origin_port, workers=1, cores=None):
+        port = free_port()
+        command = getattr(self, name.replace("-", "_") + "_command")(port, origin_port, workers)
+        return self.start(name, command, cores or self.proxy_cores, port)
+
+    def larder_command(self, port, origin_port, workers):
+        return [
+            self.larder,
+            "serve",
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--backend",
+            f"127.0.0.1:{origin_port}",
+            "--memory",
+            "1GiB",
+            "--workers",
+            workers,
+            "--admin",
+            "off",
+            "--access-log",
+            "off",
+        ]
+
+    def nginx_command(self, port, origin_port, workers):
+        return self.any_nginx_command("nginx", port, origin_port, workers, ("on", "on"))
+
+    def nginx_best_command(self, port, origin_port, workers):
+        return self.any_nginx_command("nginx-best", port, origin_port, workers, ("off", "off"))
+
+    def any_nginx_command(self, name, port, origin_port, workers, nopush_and_small_sendfile):
+        # Each instance has a cache of its own. nginx's worker is another user when root starts it.
+        for kind in ("cache", "tmp"):
+            folder = self.directory / f"{name}-{port}-{kind}"
+            folder.mkdir()
+            folder.chmod(0o777)
+        nopush, small_sendfile = nopush_and_small_sendfile
+        values = {
+            "NAME": f"{name}-{port}",
+            "PORT": port,
+            "ORIGIN": origin_port,
+            "WORKERS": workers,
+            "NOPUSH": nopush,
+            "SMALL_SENDFILE": small_sendfile,
+        }
+        return ["nginx", "-p", self.directory, "-e", "stderr", "-c", self.configured("nginx.conf", **values)]
+
+    def haproxy_command(self, port, origin_port, workers):
+        values = {"PORT": port, "ORIGIN": origin_port, "WORKERS": workers}
+        return ["haproxy", "-db", "-f", self.configured("haproxy.cfg", **values)]
+
+    def varnish_command(self, port, origin_port, workers):
+        configuration = self.configured("varnish.vcl", PORT=port, ORIGIN=origin_port)
+        command = [
+            "varnishd",
+            "-F",
+            "-j",
+            "none",
+            "-T",
+            "none",
+            "-n",
+            self.directory / f"varnish-{port}",
+            "-a",
+            f"127.0.0.1:{port}",
+            "-f",
+            configuration,
+            "-s",
+            "malloc,1g",
+            "-s",
+            "Transient=malloc,256m",
+        ]
+        for parameter, value in VARNISH_PARAMETERS.items():
+            command += ["-p", f"{parameter}={value}"]
+        return command
+
+
+class OriginCount:
+    """How many requests reach the origin, the question itself not counted."""
+
+    def __init__(self, origin):
+        self.port = origin.port
+        self.last = self.read()
+
+    def read(self):
+        lines = fetch(self.port, "/count")[1].decode().splitlines()
+        return int(lines[2].split()[2])
+
+    def since_last(self):
+        now = self.read()
+        requests, self.last = now - self.last - 1, now
+        return requests
+
+
+def check_answers(proxy, count: OriginCount):
+    """All bytes as the origin has them; a second answer from cache, a passed one never (L34)."""
+    for path, length in {**PAGES, PASS_PAGE: PASS_LENGTH}.items():
+        for attempt in range(2):
+            count.since_last()
+            status, body = fetch(proxy.port, path)
+            if status != 200 or body != page_body(length):
+                raise BenchError(
+                    f"{proxy.name}: {path} gives status {status} and {len(body)} bytes, not the origin's"
+                )
+            fetched = count.since_last()
+            expected = 1 if attempt == 0 or path == PASS_PAGE else 0
+            if fetched != expected:
+                raise BenchError(
+                    f"{proxy.name}: {path}: request {attempt + 1} made {fetched} there, not {expected}"
+                )
+
+
+def version_of(name, larder: Path):
+    command = {
+        "larder": [str(larder), "version"],
+        "nginx": ["nginx", "-v"],
+        "nginx-best": ["nginx", "-v"],
+        "haproxy": ["haproxy", "-v"],
+        "varnish": ["varnishd", "-V"],
+    }[name]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    return ((done.stdout + done.stderr).strip().splitlines() or ["unknown"])[0]

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the tests: scripts/test.sh [options of swift test]
+# The last line is Swift Testing's closing line. A run without a test is a failure here, because
+# swift test itself exits 0 then.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Tests open sockets by the hundred.
+ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+status=0
+swift test --disable-xctest "$@" </dev/null 2>&1 | tee "$log" || status=$?
+[[ $status -eq 0 ]] || exit "$status"
+
+tests=$(sed -n 's/.*Test run with \([0-9][0-9]*\) tests\{0,1\} .*passed.*/\1/p' "$log" | tail -n 1)
+if [[ -z $tests || $tests -eq 0 ]]; then
+  echo 'test: no test was run' >&2
+  exit 1
+fi
