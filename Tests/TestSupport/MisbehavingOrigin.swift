@@ -81,7 +81,8 @@ public final class MisbehavingOrigin: Sendable {
       let number = state.connections
       state.connections += 1
       state.open[number] = socket
-      state.mostOpen = max(state.mostOpen, state.open.count)
+      // One that the proxy has closed already is not open, although its thread may not have seen it yet.
+      state.mostOpen = max(state.mostOpen, state.open.values.count { !$0.peerHasClosed })
       return number
     }
     guard let number else { return socket.close() }
