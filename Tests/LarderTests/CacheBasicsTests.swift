@@ -175,7 +175,10 @@ struct CacheBasicsTests {
     }
   }
 
-  @Test func `a request's no-cache reaches the origin in the strict profile, and what comes replaces the old`() throws {
+  @Test
+  func `a request's no-cache reaches the origin in the strict profile, and what comes replaces the old`()
+    throws
+  {
     let origin = try origin(["Cache-Control": "max-age=60"])
     try withLarder(["--strict"], before: [origin]) { larder in
       _ = try larder.fetch("/")
@@ -192,7 +195,9 @@ struct CacheBasicsTests {
     let origin = try origin(["Cache-Control": "max-age=60"])
     try withLarder(before: [origin]) { larder in
       _ = try larder.fetch("/")
-      for fields in [["Cache-Control": "no-cache"], ["Cache-Control": "max-age=0"], ["Pragma": "no-cache"]] as [Fields] {
+      for fields in [["Cache-Control": "no-cache"], ["Cache-Control": "max-age=0"], ["Pragma": "no-cache"]]
+        as [Fields]
+      {
         #expect(try larder.fetch("/", fields: fields).cacheStatus == "HIT")
       }
       #expect(origin.requests.count == 1)

@@ -204,7 +204,10 @@ struct FramingTests {
   }
 
   @Test func `limits can be set`() throws {
-    let origin = try MisbehavingOrigin { try $0.respond(200, [:], "page") }
+    let origin = try MisbehavingOrigin { exchange in
+      try exchange.readBody()
+      try exchange.respond(200, [:], "page")
+    }
     let flags = ["--max-head", "2KiB", "--max-target", "256", "--max-fields", "10", "--max-body", "1000"]
     try withLarder(flags, before: [origin]) { larder in
       #expect(try larder.fetch("/", fields: ["X": String(repeating: "a", count: 3000)]).status == 431)

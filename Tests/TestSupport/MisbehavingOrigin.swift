@@ -3,8 +3,8 @@ import Synchronization
 
 /// An origin that does what its script says, on blocking sockets with a thread per connection.
 ///
-/// Records every request, and counts connections. The script is called when a request's head is complete; what
-/// it leaves of the body is read after it returns, and then the connection takes its next request.
+/// Records every request, and counts connections. The script is called when a request's head is complete;
+/// what it leaves of the body is read after it returns, and then the connection takes its next request.
 public final class MisbehavingOrigin: Sendable {
   public typealias Script = @Sendable (OriginExchange) throws -> Void
 

@@ -124,7 +124,7 @@ public final class Socket: Sendable {
   var peerHasClosed: Bool {
     isClosed.withLock { closed in
       var byte: UInt8 = 0
-      return closed || recv(descriptor, &byte, 1, CInt(MSG_PEEK.rawValue | MSG_DONTWAIT.rawValue)) == 0
+      return closed || recv(descriptor, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) == 0
     }
   }
 
