@@ -7,6 +7,10 @@ import Storage
 extension Exchange {
   func receive() {
     phase = .deciding
+    // What is announced as too long is refused before anybody upstream hears of it.
+    if case .length(let length) = request.framing, length > worker.limits.maxBodyBytes {
+      return refuse(status: 413)
+    }
     if worker.isLoop(request.head) {
       decision = .failed(.loop, .miss)
       return deliverOwn(status: 508, body: Array("This request has passed here before.\n".utf8))
