@@ -52,6 +52,8 @@ extension Exchange {
 
   func lookUp() {
     phase = .deciding
+    // What an earlier look-up found may have been purged since: it must not be confirmed by a later fill.
+    if stale != nil { stale = nil }
     guard worker.policy.hash(self) == .lookUp else { return fail() }
     lookUps += 1
     writeKey()

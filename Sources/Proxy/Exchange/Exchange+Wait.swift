@@ -68,8 +68,9 @@ extension Exchange {
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
     missReason = .waitTimedOut
-    writeKey()
-    join(replacing: stale?.born ?? 0)
+    // Each wait takes its time, so this cannot go round for ever.
+    lookUps = 0
+    lookUp()
   }
 
   private func headOrFailure() {
