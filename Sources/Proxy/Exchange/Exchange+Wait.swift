@@ -38,7 +38,10 @@ extension Exchange {
     persistRequest()
     phase = .waiting
     let local = worker.local(fill)
-    guard local.enter(self) else { return leaveAndLookUp() }
+    guard local.enter(self) else {
+      if local.isEmpty { worker.forget(local) }
+      return leaveAndLookUp()
+    }
     reading = local
     if let fetch {
       local.starter = self
