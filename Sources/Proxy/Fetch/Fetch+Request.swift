@@ -135,12 +135,15 @@ extension Fetch {
     worker.counters.add(.upstreamBytesSent, count)
     if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
     // Without a body the head stays, for a replay.
-    guard pendingSent == pending.count, bodyFraming != .none else { return }
+    guard bodyFraming != .none else { return }
+    let isAllSent = pendingSent == pending.count
+    // A server that takes a body slower than it comes never has all of it: what it has taken goes in pieces.
+    guard isAllSent || pendingSent >= Self.bodyWindow else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
-    pending.removeAll()
+    pending.removeFirst(pendingSent)
     pendingSent = 0
     headCount = 0
-    if !bodyHasEnded { wantBody() }
+    if isAllSent, !bodyHasEnded { wantBody() }
   }
 
   func wantBody() {
