@@ -131,7 +131,10 @@ extension Exchange {
   private func fetchFailed(_ fill: Fill) {
     worker.loop.setDeadline(self, 0)
     if staleIsServable { return deliverStale() }
-    deliverError(FetchFailure(rawValue: fill.failureReason) ?? .cancelled)
+    let failure = FetchFailure(rawValue: fill.failureReason) ?? .cancelled
+    // Given up for want of readers, on another worker, while this one was joining.
+    if failure == .cancelled, reading?.isStarter(self) == false { return leaveAndLookUp() }
+    deliverError(failure)
   }
 
   /// A stale entry is in hand that may take the place of an error (lifecycle L16).
