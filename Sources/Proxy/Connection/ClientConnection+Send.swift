@@ -63,7 +63,6 @@ extension ClientConnection {
       let leadCount = first ? stored + worker.tail.count : output.leadCount
       var count = unsafe placeLead(of: exchange, first: first, in: parts)
       var total = leadCount
-      var isWaiting = false
       let allowance = min(output.bodyAllowance, budget)
       if allowance > 0 {
         let capacity = Worker.iovecCapacity - count
@@ -71,7 +70,7 @@ extension ClientConnection {
         case .bytes(let bytes, let used):
           total += bytes
           count += used
-        case .pending: isWaiting = true
+        case .pending: break
         case .ended: if !sourceEnded(exchange) { return }
         case .failed:
           cut(exchange)
@@ -79,7 +78,8 @@ extension ClientConnection {
         }
       }
       if total == 0 {
-        if output.isComplete { finish(exchange) } else if isWaiting { worker.loop.setDeadline(self, 0) }
+        // All that there is has been taken: it is not the client who is slow now.
+        if output.isComplete { finish(exchange) } else { worker.loop.setDeadline(self, 0) }
         return
       }
       let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
