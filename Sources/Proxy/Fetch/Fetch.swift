@@ -249,7 +249,10 @@ final class Fetch: Timed {
       abandonIfUnread(readers: 0)
       if machine.phase == .ended { return }
     }
-    connection?.resumeReading()
+    guard let connection else { return }
+    // From here on it is the origin's time again, not the readers'.
+    if machine.phase == .readingBody { setDeadline(worker.limits.gapTimeoutMilliseconds) }
+    connection.resumeReading()
   }
 
   private func abandonIfUnread(readers: Int) {
