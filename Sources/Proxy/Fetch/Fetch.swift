@@ -41,6 +41,8 @@ final class Fetch: Timed {
   var connection: UpstreamConnection?
   var server: Server?
   var tried = TriedServers()
+  /// An idle connection may be taken; not for a replay, or one closed connection after the other might be.
+  var mayReuse = true
   var ticket: UInt64 = 0
   var requestedAt: CacheSeconds = 0
   var sentAt: Int64 = 0
