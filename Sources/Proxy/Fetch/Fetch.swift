@@ -127,6 +127,7 @@ final class Fetch: Timed {
     case .connecting:
       worker.counters.add(.connectTimeouts)
       report(.connectFailed)
+      if let server { tried.insert(server) }
     case .awaitingHead:
       worker.counters.add(.firstByteTimeouts)
       report(.timedOut(keyHash: fill.hash.low))
