@@ -51,6 +51,8 @@ extension Fetch {
   private func addOurValidators() {
     guard let entry = revalidated?.duplicate() else { return }
     let facts = HeadFacts(entry.head)
+    // Asked without a condition, the origin can confirm nothing.
+    if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
     if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
     if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
   }

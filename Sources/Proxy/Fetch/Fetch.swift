@@ -193,6 +193,8 @@ final class Fetch: Timed {
   func retryWithAlternate() -> Bool {
     guard kind == .shared, retries == 0, let alternate = fill.alternateRequest else { return false }
     retries += 1
+    // The other request asks for the whole response: no 304 answers it.
+    revalidated = nil
     pending.removeAll()
     pending.append(alternate)
     headCount = alternate.count
