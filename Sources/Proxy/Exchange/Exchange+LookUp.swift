@@ -103,8 +103,10 @@ extension Exchange {
     }
     guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
     let born = entry.born
+    let isMarked = entry.isMarked
     stale = consume entry
-    join(replacing: born)
+    // Known to be unshareable by now: each on its own, and the entry only stands in for errors (L14).
+    if isMarked { pass(.hitForMiss) } else { join(replacing: born) }
   }
 
   private func hit(_ entry: consuming EntryHandle) {
