@@ -68,6 +68,11 @@ final class ClientConnection: Channel, ExchangeClient {
 
   override func timedOut() {
     worker.counters.add(timeOut)
+    // An answer that the peer does not take cannot be followed by another.
+    if output.isActive { return perform(machine.handle(.failed)) }
+    if machine.phase == .exchanging, machine.bodyIsArriving, let exchange {
+      return exchange.requestBodyFailed(status: 408)
+    }
     perform(machine.handle(.timedOut))
   }
 
