@@ -28,7 +28,9 @@ extension ClientConnection {
   /// Adds the fields of framing and connection, which are this connection's to say, and the empty line.
   private func finishHead(of exchange: Exchange) {
     let outgoing = exchange.outgoing
-    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || machine.isDraining
+    // The process drains before its workers do: answers say so from the start of `--drain-delay` on (L30).
+    let isDraining = machine.isDraining || worker.deployment.isDraining.load(ordering: .relaxed)
+    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || isDraining
     let isOld = exchange.request.minorVersion == 0
     output = ResponseOutput()
     output.keepsAlive = !closes
