@@ -33,6 +33,14 @@ public import Glibc
 
   @inlinable public mutating func removeAll() { filled = 0 }
 
+  /// Forgets the first `count` bytes, at most all; the others move to the front.
+  @inlinable public mutating func removeFirst(_ count: Int) {
+    let left = max(filled - count, 0)
+    // SAFETY: the last `left` of the `filled` bytes; the areas may overlap.
+    if left > 0 { unsafe memmove(memory, memory + count, left) }
+    filled = left
+  }
+
   /// Forgets all bytes from `count` on.
   @inlinable public mutating func truncate(to count: Int) { filled = min(filled, count) }
 

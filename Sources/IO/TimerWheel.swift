@@ -14,11 +14,15 @@ struct TimerWheel {
 
   init(now: Milliseconds) { current = now / Self.slotMilliseconds }
 
+  /// The slot that comes up first at or after a deadline, counted from the clock's zero.
+  static func tick(of deadline: Milliseconds) -> Milliseconds {
+    (deadline + slotMilliseconds - 1) / slotMilliseconds
+  }
+
   /// Puts a token in the slot of `deadline`, or in the last one if that is further off.
   /// - Returns: The tick of its slot, by which the owner tells a valid token from one left behind.
   mutating func insert(_ token: UInt64, deadline: Milliseconds) -> Milliseconds {
-    let wanted = (deadline + Self.slotMilliseconds - 1) / Self.slotMilliseconds
-    let tick = min(max(wanted, current + 1), current + Milliseconds(Self.slotCount) - 1)
+    let tick = min(max(Self.tick(of: deadline), current + 1), current + Milliseconds(Self.slotCount) - 1)
     let slot = Int(tick % Milliseconds(Self.slotCount))
     slots[slot].append(token)
     occupied[slot >> 6] |= 1 << UInt64(slot & 63)

@@ -52,6 +52,8 @@ extension Fetch {
   private func addOurValidators() {
     guard let entry = revalidated?.duplicate() else { return }
     let facts = HeadFacts(entry.head)
+    // Asked without a condition, the origin can confirm nothing.
+    if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
     if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
     if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
   }
@@ -136,12 +138,15 @@ extension Fetch {
     worker.counters.add(.upstreamBytesSent, count)
     if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
     // Without a body the head stays, for a replay.
-    guard pendingSent == pending.count, bodyFraming != .none else { return }
+    guard bodyFraming != .none else { return }
+    let isAllSent = pendingSent == pending.count
+    // A server that takes a body slower than it comes never has all of it: what it has taken goes in pieces.
+    guard isAllSent || pendingSent >= Self.bodyWindow else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
-    pending.removeAll()
+    pending.removeFirst(pendingSent)
     pendingSent = 0
     headCount = 0
-    if !bodyHasEnded { wantBody() }
+    if isAllSent, !bodyHasEnded { wantBody() }
   }
 
   func wantBody() {

@@ -28,6 +28,11 @@ extension Fetch {
       .upstreamFirstByte, microseconds: Int(worker.loop.kernel.microseconds() - sentAt))
     report(.answered)
     if head.status >= 500, retryWithAlternate() { return }
+    // A built request has no conditions but ours.
+    if head.status == 304, kind != .passed, revalidated == nil {
+      worker.counters.add(.badResponse)
+      return responseWasBad()
+    }
     switch worker.policy.fetchResponse(self) {
     case .deliver, .pass: break
     case .retry: if retry() { return }

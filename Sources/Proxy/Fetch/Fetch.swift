@@ -41,6 +41,8 @@ final class Fetch: Timed {
   var connection: UpstreamConnection?
   var server: Server?
   var tried = TriedServers()
+  /// An idle connection may be taken; not for a replay, or one closed connection after the other might be.
+  var mayReuse = true
   var ticket: UInt64 = 0
   var requestedAt: CacheSeconds = 0
   var sentAt: Int64 = 0
@@ -125,6 +127,7 @@ final class Fetch: Timed {
     case .connecting:
       worker.counters.add(.connectTimeouts)
       report(.connectFailed)
+      if let server { tried.insert(server) }
     case .awaitingHead:
       worker.counters.add(.firstByteTimeouts)
       report(.timedOut(keyHash: fill.hash.low))
@@ -190,6 +193,8 @@ final class Fetch: Timed {
   func retryWithAlternate() -> Bool {
     guard kind == .shared, retries == 0, let alternate = fill.alternateRequest else { return false }
     retries += 1
+    // The other request asks for the whole response: no 304 answers it.
+    revalidated = nil
     pending.removeAll()
     pending.append(alternate)
     headCount = alternate.count
@@ -249,7 +254,10 @@ final class Fetch: Timed {
       abandonIfUnread(readers: 0)
       if machine.phase == .ended { return }
     }
-    connection?.resumeReading()
+    guard let connection else { return }
+    // From here on it is the origin's time again, not the readers'.
+    if machine.phase == .readingBody { setDeadline(worker.limits.gapTimeoutMilliseconds) }
+    connection.resumeReading()
   }
 
   private func abandonIfUnread(readers: Int) {
