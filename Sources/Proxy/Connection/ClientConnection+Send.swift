@@ -136,7 +136,7 @@ extension ClientConnection {
       exchange.bodyConsumed(sent - leadSent)
     }
     worker.counters.add(.clientBytesSent, sent)
-    exchange.bytesSent += sent
+    exchange.bytesSent += sent - leadSent
     if written == total { return true }
     guard written >= 0 || written == -Int(EAGAIN) || written == -Int(EINTR) else {
       perform(machine.handle(.failed))

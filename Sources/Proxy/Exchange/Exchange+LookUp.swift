@@ -17,6 +17,7 @@ extension Exchange {
     }
     directives = RequestDirectives.parse(from: request.head)
     traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
+    if hopsLeft == 0 { return answerLastHop() }
     switch worker.policy.receive(self) {
     case .hash: lookUp()
     case .pass(let reason): pass(reason)
@@ -73,7 +74,7 @@ extension Exchange {
     let worker = worker
     worker.key.removeAll()
     worker.url.removeAll()
-    worker.keyTemplate.write(scheme: facts.scheme, request: request, to: &worker.key)
+    worker.keyTemplate.write(scheme: scheme, request: request, to: &worker.key)
     writeCanonicalURL(request, to: &worker.url)
     keyHash = worker.store.seed.hash(worker.key.bytes)
     urlHash = worker.store.seed.hash(worker.url.bytes)

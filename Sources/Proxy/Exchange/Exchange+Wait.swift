@@ -61,7 +61,7 @@ extension Exchange {
   func fillProgressed() {
     switch phase {
     case .waiting: headOrFailure()
-    case .delivering: client?.bodyProgressed(of: self)
+    case .delivering: stream?.bodyProgressed(of: self)
     case .receiving, .deciding, .finished: break
     }
   }

@@ -18,7 +18,7 @@ extension Fetch {
       bodyFraming = exchange.request.framing
       bodyHasEnded = false
     }
-    machine.isReplayable = method.isIdempotent && bodyHasEnded
+    machine.isReplayable = method.isIdempotent
     Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
     fetchRequest.write(to: &pending)
     writeFraming()
@@ -42,6 +42,10 @@ extension Fetch {
     head.removeHopByHop()
     head.remove(Self.ownFields)
     if isBuilt { buildFillHead(&head) }
+    if let left = exchange.hopsLeft {
+      head.remove(.maxForwards)
+      head.append(.maxForwards, Array("\(left - 1)".utf8).span)
+    }
     exchange.worker.addForwarding(to: &head, for: exchange)
   }
 
@@ -140,16 +144,18 @@ extension Fetch {
     // Without a body the head stays, for a replay.
     guard bodyFraming != .none else { return }
     let isAllSent = pendingSent == pending.count
+    defer { if isAllSent, !bodyHasEnded { wantBody() } }
+    // A short body is kept, so that the request can be sent again on another connection.
+    guard pending.count > Self.replayLimit else { return }
     // A server that takes a body slower than it comes never has all of it: what it has taken goes in pieces.
     guard isAllSent || pendingSent >= Self.bodyWindow else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
     pending.removeFirst(pendingSent)
     pendingSent = 0
     headCount = 0
-    if isAllSent, !bodyHasEnded { wantBody() }
   }
 
   func wantBody() {
-    if let exchange = worker.localIfAny(fill)?.starter { exchange.client?.wantsRequestBody(of: exchange) }
+    if let exchange = worker.localIfAny(fill)?.starter { exchange.stream?.wantsRequestBody(of: exchange) }
   }
 }

@@ -57,9 +57,12 @@ final class Fetch: Timed {
 
   static let slowReaderMilliseconds: Milliseconds = 5000
   static let interimLimit = 16
+  static let interimFloodLimit = 256
   static let retryLimit = 4
   /// What is read on although nobody waits for it (lifecycle L13), in bytes.
   static let unreadLimit = 4 << 20
+  /// Bytes of a request that are kept for a replay; a longer one is sent once.
+  static let replayLimit = 16384
   /// Bytes of a request's body kept while the server does not take them.
   static let bodyWindow = 65536
 

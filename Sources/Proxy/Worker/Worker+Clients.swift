@@ -47,9 +47,10 @@ extension Worker {
   func addForwarding(to head: inout Head, for exchange: Exchange) {
     if !exchange.facts.isTrusted { head.remove(Self.forwardingFields) }
     let authority = exchange.request.authority
-    head.append(.via, viaValue.span)
+    let via = viaValue
+    head.append(.via, via.span)
     addToList(.xForwardedFor, in: &head) { note in writeClient(exchange, to: &note) }
-    if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.facts.scheme) }
+    if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.scheme) }
     if !head.has(.xForwardedHost), !authority.isEmpty {
       exchange.request.head.withBytes(authority) { head.append(.xForwardedHost, $0) }
     }
@@ -62,7 +63,7 @@ extension Worker {
         note.append(.quote)
       }
       note.append(";proto=")
-      note.append(exchange.facts.scheme)
+      note.append(exchange.scheme)
     }
   }
 

@@ -186,12 +186,15 @@ import Upstream
   }
 
   private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
-    let address = Array((exchange.facts.address?.hostText ?? "-").utf8)
+    let address = Array((exchange.client?.hostText ?? "-").utf8)
+    let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
     let message = head.message
     var record = AccessRecord(
       client: address.span,
       requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
-      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent), upstream: Span())
+      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
+      upstream: upstream.span)
+    record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
     record.status = exchange.status
     record.bodyBytes = exchange.bytesSent
     record.cacheStatus = exchange.decision.xCacheStatus
