@@ -138,12 +138,17 @@ extension ClientConnection {
     worker.counters.add(.clientBytesSent, sent)
     exchange.bytesSent += sent - leadSent
     if written == total { return true }
-    guard written >= 0 || written == -Int(EAGAIN) || written == -Int(EINTR) else {
+    if written == -Int(EINTR) {
+      // The socket has room: no edge would come.
+      worker.loop.resumeLater(self)
+      return false
+    }
+    guard written >= 0 || written == -Int(EAGAIN) else {
       perform(machine.handle(.failed))
       return false
     }
     isWritable = false
-    worker.loop.setDeadline(self, worker.loop.now + worker.limits.gapTimeoutMilliseconds)
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.bodyTimeoutMilliseconds)
     return false
   }
 

@@ -37,6 +37,13 @@ final class Network {
     if violations.count < 20 { violations.append("at \(now) ms: \(text())") }
   }
 
+  private let isTraced = environment("LARDER_TRACE") != nil
+
+  /// For whoever looks into one run: `LARDER_TRACE=1 LARDER_SEED=n`.
+  func trace(_ text: @autoclosure () -> String) {
+    if isTraced { print("\(now - 5_000_000) ms \(text())") }
+  }
+
   func activate(_ step: Step) {
     guard step.place < 0 else { return }
     step.place = active.count

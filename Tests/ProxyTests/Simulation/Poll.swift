@@ -27,10 +27,13 @@ final class Poll {
       let state = watch.state
       guard watch.isLive, !state.isEmpty else { continue }
       unsafe events[count] = linux_event(ready: state.rawValue, token: watch.token)
+      network.trace("event \(watch.token & 0xffff_ffff) \(String(state.rawValue, radix: 16))")
       count += 1
     }
     ready.removeFirst(taken)
-    isAsleep = count == 0 && milliseconds != 0
+    // A call while it sleeps is the end of that sleep: the same wait returns.
+    isAsleep = count == 0 && milliseconds != 0 && !isAsleep
+    if isAsleep { network.trace("sleep \(milliseconds)") }
     sleepsUntil = milliseconds < 0 ? .max : network.now + Milliseconds(milliseconds)
     return count
   }

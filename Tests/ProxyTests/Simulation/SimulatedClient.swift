@@ -32,6 +32,8 @@ final class SimulatedClient: Step {
   /// Ends its sending side with its last request.
   var halfCloses = false
   private(set) var replies: [Message] = []
+  /// The request of each answer.
+  private(set) var requestsAnswered: [Message] = []
   private(set) var interims: [Message] = []
   private(set) var ending = Ending.open
   private(set) var endedAt: Milliseconds = 0
@@ -100,6 +102,7 @@ final class SimulatedClient: Step {
   }
 
   private func finish(_ ending: Ending) {
+    network.trace("\(name) ends: \(ending)")
     self.ending = ending
     endedAt = network.now
   }
@@ -183,6 +186,7 @@ final class SimulatedClient: Step {
     }
     let request = asked.removeFirst()
     replies.append(reply)
+    requestsAnswered.append(request)
     answered(request, reply)
     if !waitingRequests.isEmpty { network.activate(self) }
     if isAnswered, closesWhenDone, ending == .open {

@@ -26,6 +26,12 @@ final class SimulatedKernel: Kernel {
 
   /// The lowest that is free, as the kernel does: so numbers are used again at once.
   private func open(_ descriptor: Descriptor) -> CInt {
+    let fd = place(descriptor)
+    network.trace("open \(fd)")
+    return fd
+  }
+
+  private func place(_ descriptor: Descriptor) -> CInt {
     if let at = table[3...].firstIndex(where: { $0 == nil }) {
       table[at] = descriptor
       return CInt(at)
@@ -73,13 +79,19 @@ final class SimulatedKernel: Kernel {
   // MARK: Calls
 
   override func read(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
+    let result = unsafe reading(fd, into: memory, count: count)
+    network.trace("read \(fd) \(count) = \(result)")
+    return result
+  }
+
+  private func reading(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
     guard let end = stream(fd, "read") else { return -Int(EBADF) }
     if count == 0 { network.violate("a read with no room") }
     switch faults.next(.read) {
     case nil: return unsafe end.read(into: memory, count: count)
     case ECONNRESET?:
       _ = end.take()
-      end.arrive(reset: ECONNRESET)
+      end.lose(ECONNRESET)
       return -Int(end.takeError() ?? ECONNRESET)
     case EAGAIN?:
       // As if what is there had come a moment later.
@@ -90,11 +102,17 @@ final class SimulatedKernel: Kernel {
   }
 
   override func write(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
+    let result = unsafe writing(fd, parts, count: count)
+    network.trace("write \(fd) = \(result)")
+    return result
+  }
+
+  private func writing(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
     guard let end = stream(fd, "write") else { return -Int(EBADF) }
     switch faults.next(.write) {
     case nil: break
     case EPIPE?:
-      end.arrive(reset: EPIPE)
+      end.lose(EPIPE)
       return -Int(end.takeError() ?? EPIPE)
     case EAGAIN?:
       network.after(0) { end.announce(.writable) }
@@ -139,9 +157,13 @@ final class SimulatedKernel: Kernel {
 
   override func connectOutcome(_ fd: CInt) -> CInt { stream(fd, "getsockopt")?.takeError() ?? 0 }
 
-  override func shutdownWrite(_ fd: CInt) { stream(fd, "shutdown")?.shutdownWrite() }
+  override func shutdownWrite(_ fd: CInt) {
+    network.trace("shutdown \(fd)")
+    stream(fd, "shutdown")?.shutdownWrite()
+  }
 
   override func close(_ fd: CInt) {
+    network.trace("close \(fd)")
     switch find(fd, "close") {
     case .stream(let end)?: end.close()
     case .listener(let listener)?: listener.close()
@@ -151,6 +173,7 @@ final class SimulatedKernel: Kernel {
   }
 
   override func reset(_ fd: CInt) {
+    network.trace("reset \(fd)")
     stream(fd, "reset")?.reset()
     if fd >= 3, fd < table.count { table[Int(fd)] = nil }
   }

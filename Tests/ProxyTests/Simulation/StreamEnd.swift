@@ -193,6 +193,13 @@ final class StreamEnd: Step {
     announce([.readable, .writable, .failed, .hungUp, .peerEnded])
   }
 
+  /// The connection is lost on the way, for both sides.
+  func lose(_ code: CInt) {
+    let peer = peer
+    arrive(reset: code)
+    peer?.arrive(reset: code)
+  }
+
   private func unlink() {
     peer?.peer = nil
     peer = nil
