@@ -14,7 +14,7 @@ struct TimerWheel {
 
   init(now: Milliseconds) { current = now / Self.slotMilliseconds }
 
-  /// The slot that comes up first at or after a deadline, counted from the clock's zero.
+  /// The first tick at which `deadline` has passed.
   static func tick(of deadline: Milliseconds) -> Milliseconds {
     (deadline + slotMilliseconds - 1) / slotMilliseconds
   }
@@ -32,8 +32,11 @@ struct TimerWheel {
   /// Adds each token whose slot has come up to `due`, with the slot's tick.
   mutating func advance(to now: Milliseconds, into due: inout [DueToken]) {
     let target = now / Self.slotMilliseconds
-    if target - current >= Milliseconds(Self.slotCount) { current = target - Milliseconds(Self.slotCount) }
-    while current < target {
+    defer { current = max(current, target) }
+    // Every token's tick is less than a round ahead of `current`, so that after a longer pause (the process was
+    // stopped) one round finds them all.
+    let last = min(target, current + Milliseconds(Self.slotCount))
+    while current < last {
       current += 1
       let slot = Int(current % Milliseconds(Self.slotCount))
       guard occupied[slot >> 6] & 1 << UInt64(slot & 63) != 0 else { continue }

@@ -88,15 +88,15 @@ extension Exchange {
     if entry.isSoftlyPurged, use == .fresh { use = .staleWhileRevalidating }
     // Each refresh that fails keeps the next one away for a while; meanwhile stale content is served at once.
     let mayAsk = entry.refreshBlockedUntil <= worker.loop.now
-    let isOriginUp = worker.pool.isAnyUsable
     switch use {
     case .fresh: return hit(entry)
     case .staleWhileRevalidating:
+      let isOriginUp = worker.pool.isAnyUsable
       if mayAsk { refreshInBackground(entry) }
       return deliver(
         consume entry, !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
     case .staleIfError where !mayAsk: return deliver(consume entry, .staleOnError(.backingOff))
-    case .staleIfError where !isOriginUp:
+    case .staleIfError where !worker.pool.isAnyUsable:
       // Only an answer brings a server back, so somebody has to ask; the client does not wait for it (L15).
       refreshInBackground(entry)
       return deliver(consume entry, .staleOnError(.originDown))

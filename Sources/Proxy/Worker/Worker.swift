@@ -15,6 +15,7 @@ import Upstream
   let configuration: Configuration
   let store: MemoryStore
   let pool: Pool
+  private let mailbox: Mailbox<Mail>
   let counters: WorkerCounters
   let keyTemplate: KeyTemplate
   let policy: Policy
@@ -65,6 +66,7 @@ import Upstream
     configuration = deployment.configuration
     store = deployment.store
     pool = deployment.pool
+    mailbox = deployment.mailboxes[index]
     counters = deployment.counters[index]
     keyTemplate = deployment.keyTemplate
     loop = try EventLoop(kernel: kernel)
@@ -87,7 +89,7 @@ import Upstream
 
   /// Runs until the worker was asked to drain and has nothing left to do, or is told to close.
   func run() {
-    deployment.mailboxes[index].adopt()
+    mailbox.adopt()
     while !isFinished { turn(longest: -1) }
     logBuffer.flush()
   }
@@ -105,7 +107,7 @@ import Upstream
   /// Handles what was posted, some of it by this worker itself. False: there is more.
   private func takeMail() -> Bool {
     for _ in 0..<8 {
-      deployment.mailboxes[index].drain(into: &mail)
+      mailbox.drain(into: &mail)
       if mail.isEmpty { return true }
       var taken: [Mail] = []
       swap(&taken, &mail)
