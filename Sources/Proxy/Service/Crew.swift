@@ -68,7 +68,7 @@ final class Crew {
   }
 
   var addressLines: [String] {
-    sockets.map { "Listening on \($0.address)" } + (adminSocket.map { ["Listening on \($0.address) (admin)"] } ?? [])
+    sockets.map { "Listening on \($0.address)" } + (adminSocket.map { ["Admin on \($0.address)"] } ?? [])
   }
 
   /// Starts the threads; returns when all of them listen.
