@@ -65,6 +65,9 @@ final class Exchange: Timed {
   func prepare(client: any ExchangeClient, facts: ClientFacts) {
     stream = client
     self.facts = facts
+    // Until the head is complete; a refusal before that is logged with it.
+    self.client = facts.address
+    scheme = facts.scheme
     phase = .receiving
     request.begin()
     decision = .synthetic(.refused)
