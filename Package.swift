@@ -39,8 +39,15 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport",
       swiftSettings: [.treatAllWarnings(as: .error)]),
+    // What a hit costs: a program that counts, and the test that compares.
+    .target(name: "CallCounter", path: "Tests/CallCounter"),
+    .executableTarget(
+      name: "hit-cost", dependencies: ["CallCounter", "IO", "Upstream", "Proxy"], path: "Tests/HitCost",
+      swiftSettings: settings),
+    .testTarget(name: "CostTests", exclude: ["limits.json"], swiftSettings: settings),
     tests("BytesTests", ["Bytes"]),
-    tests("IOTests", ["Bytes", "IO"]),
+    tests("IOTests", ["CLinux", "Bytes", "IO"]),
+    tests("MachineTests", ["Bytes", "Proxy"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
     tests("StorageTests", ["Storage", "Bytes", "Caching"]),

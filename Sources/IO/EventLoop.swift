@@ -95,7 +95,7 @@ import Glibc
   public func setDeadline(_ timed: Timed, _ deadline: Milliseconds) {
     timed.deadline = deadline
     guard deadline > 0, timed.token != 0 else { return }
-    let tick = deadline / TimerWheel.slotMilliseconds
+    let tick = TimerWheel.tick(of: deadline)
     if timed.scheduledTick == 0 || tick < timed.scheduledTick {
       timed.scheduledTick = wheel.insert(timed.token, deadline: deadline)
     }

@@ -14,11 +14,15 @@ struct TimerWheel {
 
   init(now: Milliseconds) { current = now / Self.slotMilliseconds }
 
+  /// The first tick at which `deadline` has passed.
+  static func tick(of deadline: Milliseconds) -> Milliseconds {
+    (deadline + slotMilliseconds - 1) / slotMilliseconds
+  }
+
   /// Puts a token in the slot of `deadline`, or in the last one if that is further off.
   /// - Returns: The tick of its slot, by which the owner tells a valid token from one left behind.
   mutating func insert(_ token: UInt64, deadline: Milliseconds) -> Milliseconds {
-    let wanted = (deadline + Self.slotMilliseconds - 1) / Self.slotMilliseconds
-    let tick = min(max(wanted, current + 1), current + Milliseconds(Self.slotCount) - 1)
+    let tick = min(max(Self.tick(of: deadline), current + 1), current + Milliseconds(Self.slotCount) - 1)
     let slot = Int(tick % Milliseconds(Self.slotCount))
     slots[slot].append(token)
     occupied[slot >> 6] |= 1 << UInt64(slot & 63)
@@ -28,8 +32,11 @@ struct TimerWheel {
   /// Adds each token whose slot has come up to `due`, with the slot's tick.
   mutating func advance(to now: Milliseconds, into due: inout [DueToken]) {
     let target = now / Self.slotMilliseconds
-    if target - current >= Milliseconds(Self.slotCount) { current = target - Milliseconds(Self.slotCount) }
-    while current < target {
+    defer { current = max(current, target) }
+    // Every token's tick is less than a round ahead of `current`, so that after a longer pause (the process was
+    // stopped) one round finds them all.
+    let last = min(target, current + Milliseconds(Self.slotCount))
+    while current < last {
       current += 1
       let slot = Int(current % Milliseconds(Self.slotCount))
       guard occupied[slot >> 6] & 1 << UInt64(slot & 63) != 0 else { continue }

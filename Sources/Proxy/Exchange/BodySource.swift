@@ -39,7 +39,7 @@ enum BodyAvailability {
     kind = .none
     if entry != nil { entry = nil }
     fill = nil
-    bytes.removeAll(keepingCapacity: true)
+    if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
     offset = 0
     end = 0
     segment = 0

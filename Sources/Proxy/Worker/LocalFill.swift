@@ -5,8 +5,9 @@ final class LocalFill {
   let worker: Worker
   let fill: Fill
   private var readers: [Exchange] = []
-  /// The exchange that the fill was begun for, if it is still here.
-  weak var starter: Exchange?
+  /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
+  /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its life.
+  var starter: Exchange?
 
   init(worker: Worker, fill: Fill) {
     self.worker = worker
@@ -55,7 +56,7 @@ final class LocalFill {
     for reader in readers {
       if reader.phase == .delivering, reader.body.offset < limit {
         worker.counters.add(.readersCut)
-        reader.client?.cut(reader)
+        reader.stream?.cut(reader)
       } else {
         reader.fillProgressed()
       }
@@ -64,6 +65,6 @@ final class LocalFill {
 
   /// Interim responses reach those who still wait for the head.
   func interim(_ bytes: [UInt8]) {
-    for reader in readers where reader.phase == .waiting { reader.client?.sendInterim(bytes, of: reader) }
+    for reader in readers where reader.phase == .waiting { reader.stream?.sendInterim(bytes, of: reader) }
   }
 }

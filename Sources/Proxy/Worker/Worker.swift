@@ -15,6 +15,7 @@ import Upstream
   let configuration: Configuration
   let store: MemoryStore
   let pool: Pool
+  private let mailbox: Mailbox<Mail>
   let counters: WorkerCounters
   let keyTemplate: KeyTemplate
   let policy: Policy
@@ -34,6 +35,9 @@ import Upstream
   var key = OutputBuffer(capacity: 1024)
   var url = OutputBuffer(capacity: 1024)
   var headBytes = OutputBuffer(capacity: 4096)
+  /// For one field's value at a time.
+  var note = OutputBuffer(capacity: 256)
+  let viaValue: [UInt8]
   var logBuffer: AccessLogBuffer
 
   /// Turns since the start.
@@ -62,11 +66,13 @@ import Upstream
     configuration = deployment.configuration
     store = deployment.store
     pool = deployment.pool
+    mailbox = deployment.mailboxes[index]
     counters = deployment.counters[index]
     keyTemplate = deployment.keyTemplate
     loop = try EventLoop(kernel: kernel)
     limits = WorkerLimits(configuration)
     cachingOptions = configuration.cachingOptions
+    viaValue = Array("1.1 ".utf8) + deployment.pseudonym
     admin = AdminService(deployment: deployment)
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
@@ -83,7 +89,7 @@ import Upstream
 
   /// Runs until the worker was asked to drain and has nothing left to do, or is told to close.
   func run() {
-    deployment.mailboxes[index].adopt()
+    mailbox.adopt()
     while !isFinished { turn(longest: -1) }
     logBuffer.flush()
   }
@@ -101,7 +107,7 @@ import Upstream
   /// Handles what was posted, some of it by this worker itself. False: there is more.
   private func takeMail() -> Bool {
     for _ in 0..<8 {
-      deployment.mailboxes[index].drain(into: &mail)
+      mailbox.drain(into: &mail)
       if mail.isEmpty { return true }
       var taken: [Mail] = []
       swap(&taken, &mail)
@@ -182,12 +188,15 @@ import Upstream
   }
 
   private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
-    let address = Array((exchange.facts.address?.hostText ?? "-").utf8)
+    let address = Array((exchange.client?.hostText ?? "-").utf8)
+    let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
     let message = head.message
     var record = AccessRecord(
       client: address.span,
       requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
-      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent), upstream: Span())
+      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
+      upstream: upstream.span)
+    record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
     record.status = exchange.status
     record.bodyBytes = exchange.bytesSent
     record.cacheStatus = exchange.decision.xCacheStatus

@@ -1,0 +1,67 @@
+import Foundation
+import Testing
+
+/// What a hit costs, measured on the release build by `hit-cost`: allocations in a thousand hits; instructions,
+/// system calls, atomics and counted references in one, step by step.
+@Suite("Costs of a hit")
+struct CostTests {
+  private func everyCost(_ check: (Cost, Limits.Scenario) -> Void) throws {
+    let exists = FileManager.default.fileExists(atPath: Costs.program.path)
+    try #require(exists, "swift build -c release --static-swift-stdlib --product hit-cost")
+    let limits = try Costs.limits.get()
+    let costs = try Costs.measured.get()
+    try #require(Set(costs.map(\.name)) == Set(limits.scenarios.keys))
+    for cost in costs { check(cost, try #require(limits.scenarios[cost.name])) }
+  }
+
+  @Test func `a hit allocates nothing`() throws {
+    try everyCost { cost, _ in
+      #expect(cost.hits >= 1000)
+      #expect(cost.allocations == 0, "\(cost.name): \(cost.allocating)")
+    }
+  }
+
+  @Test func `the counter of allocations does count`() throws {
+    try everyCost { cost, _ in
+      // Kinds of hit that another's miss has stored have no miss of their own.
+      if ["plain", "large", "varying"].contains(cost.name) { #expect(cost.allocationsOfMiss > 0) }
+    }
+  }
+
+  #if arch(x86_64)
+    @Test func `a hit waits, reads and writes once`() throws {
+      try everyCost { cost, _ in #expect(cost.systemCalls == 3, "\(cost.name)") }
+    }
+
+    @Test func `L5: shared memory is written by lock, unlock, and the entry's count up and down`() throws {
+      try everyCost { cost, _ in
+        let atomics = cost.ownAtomics
+        #expect(atomics.values.reduce(0, +) == 4, "\(cost.name): \(atomics)")
+        let inStore = atomics.filter { $0.key.contains("MemoryStore.lookUp") }.values.reduce(0, +)
+        #expect(inStore == 3, "\(cost.name): \(atomics)")
+      }
+    }
+
+    @Test func `L5: no object that workers share is retained or released`() throws {
+      let own = try Costs.limits.get().ownClasses
+      try everyCost { cost, _ in
+        let foreign = (cost.counted ?? [:]).filter { !own.contains($0.key) }
+        #expect(foreign.isEmpty, "\(cost.name): \(foreign)")
+        #expect(cost.counted?.isEmpty == false)
+      }
+    }
+
+    @Test func `a hit counts no more references than before`() throws {
+      try everyCost { cost, limit in
+        #expect(cost.countedReferences <= limit.countedReferences, "\(cost.name): \(cost.counting ?? [:])")
+      }
+    }
+
+    @Test func `a hit takes no more instructions than before`() throws {
+      try everyCost { cost, limit in
+        #expect(cost.instructions ?? 0 > 1000, "\(cost.name)")
+        #expect(cost.instructions ?? .max <= limit.instructions, "\(cost.name)")
+      }
+    }
+  #endif
+}

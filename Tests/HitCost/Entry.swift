@@ -1,0 +1,7 @@
+/// Prints what a cache hit costs the worker that serves it, as JSON; `CostTests` compares that with
+/// `limits.json`. Runs the real service on loopback sockets, built as it is shipped.
+@main
+enum Entry {
+  // Closures written here would belong to the main actor.
+  static func main() { measure() }
+}
