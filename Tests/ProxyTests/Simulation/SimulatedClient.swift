@@ -80,9 +80,17 @@ final class SimulatedClient: Step {
     ask("GET \(target) HTTP/1.1\r\nHost: example.com\r\n" + fields.map { "\($0)\r\n" }.joined() + "\r\n")
   }
 
+  /// Requests that `sendRaw` is about to send in pieces.
+  func expect(_ requests: [String]) {
+    for text in requests {
+      var reader = MessageReader(readsRequests: true)
+      reader.feed(Array(text.utf8))
+      if let request = try? reader.next() { asked.append(request) }
+    }
+  }
+
   /// Bytes that need not be a request.
-  func sendRaw(_ bytes: [UInt8], answering request: Message? = nil) {
-    if let request { asked.append(request) }
+  func sendRaw(_ bytes: [UInt8]) {
     output.append(contentsOf: bytes)
     network.activate(self)
   }

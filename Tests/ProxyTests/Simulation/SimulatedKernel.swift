@@ -14,6 +14,8 @@ final class SimulatedKernel: Kernel {
   let network: Network
   var faults = Faults()
   private var table: [Descriptor?] = [nil, nil, nil]
+  /// The most connections to one server that were open at once, as the workers see it.
+  private(set) var mostDialled = 0
   /// In the order of their making.
   private(set) var polls: [Poll] = []
 
@@ -74,6 +76,10 @@ final class SimulatedKernel: Kernel {
 
   var streamCount: Int {
     table.count { if case .stream = $0 { true } else { false } }
+  }
+
+  private func dialledCount(_ address: SocketAddress) -> Int {
+    table.count { if case .stream(let end) = $0 { end.address == address } else { false } }
   }
 
   // MARK: Calls
@@ -152,7 +158,10 @@ final class SimulatedKernel: Kernel {
     if let code = faults.next(.connect) { return -code }
     let (near, _) = StreamEnd.pair(on: network)
     near.beginConnecting(to: address)
-    return open(.stream(near))
+    near.address = address
+    let fd = open(.stream(near))
+    mostDialled = max(mostDialled, dialledCount(address))
+    return fd
   }
 
   override func connectOutcome(_ fd: CInt) -> CInt { stream(fd, "getsockopt")?.takeError() ?? 0 }

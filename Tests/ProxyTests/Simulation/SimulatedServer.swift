@@ -54,6 +54,9 @@ final class SimulatedServer {
     return respond(request, connection)
   }
 
+  /// Bytes that have left the open connections' buffers for the proxy.
+  var bytesTakenByProxy: Int { connections.values.reduce(0) { $0 + ($1.end.peer?.bytesTaken ?? 0) } }
+
   func requests(for target: String) -> [Message] { requests.filter { $0.target == target } }
 }
 
