@@ -33,7 +33,7 @@ struct ConnectionMachine: Equatable {
     case none
     case startExchange
     case readNext
-    /// Answer 408 and end.
+    /// Answer 408 and end; only once.
     case refuseSlowHead
     /// End our side, then read until the peer ends or two seconds have passed.
     case linger
@@ -48,6 +48,7 @@ struct ConnectionMachine: Equatable {
   private(set) var keepsAlive = true
   private(set) var hasPeerEnded = false
   private(set) var isDraining = false
+  private var hasRefusedSlowHead = false
 
   mutating func handle(_ event: Event) -> Action {
     switch event {
@@ -81,7 +82,11 @@ struct ConnectionMachine: Equatable {
     case .headCompleted(let hasBody, let keepsAlive): return begin(hasBody, keepsAlive)
     case .refusalWritten: return finish()
     case .peerEnded: return move(to: .closed, .close)
-    case .timedOut: return .refuseSlowHead
+    case .timedOut:
+      // The second time it is the peer that does not take our 408.
+      guard !hasRefusedSlowHead else { return move(to: .closed, .close) }
+      hasRefusedSlowHead = true
+      return .refuseSlowHead
     case .requestBodyEnded, .responseEnded, .failed, .drainBegan: return .none
     }
   }
