@@ -52,6 +52,7 @@ let package = Package(
     tests("CachingTests", ["Caching"]),
     tests("StorageTests", ["Storage", "Bytes", "Caching"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
+    tests("ProxyTests", ["Proxy"]),
     tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     tests("LarderTests", ["larder", "TestSupport"]),
