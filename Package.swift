@@ -52,7 +52,9 @@ let package = Package(
     tests("CachingTests", ["Caching"]),
     tests("StorageTests", ["Storage", "Bytes", "Caching"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
-    tests("ProxyTests", ["Proxy"]),
+    tests(
+      "ProxyTests",
+      ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry", "Proxy"]),
     tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     tests("LarderTests", ["larder", "TestSupport"]),

@@ -14,8 +14,11 @@ swift build -c release --static-swift-stdlib --product hit-cost
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
+# A test that hangs ends the run, with the log of all that ran before it. Swift's tool passes SIGINT on.
+limit=(timeout --foreground --signal=INT --kill-after=30 "${TEST_TIME_LIMIT:-45m}")
+
 status=0
-swift test --disable-xctest "$@" </dev/null 2>&1 | tee "$log" || status=$?
+"${limit[@]}" swift test --disable-xctest "$@" </dev/null 2>&1 | tee "$log" || status=$?
 [[ $status -eq 0 ]] || exit "$status"
 
 tests=$(sed -n 's/.*Test run with \([0-9][0-9]*\) tests\{0,1\} .*passed.*/\1/p' "$log" | tail -n 1)

@@ -33,6 +33,14 @@ public import Glibc
 
   @inlinable public mutating func removeAll() { filled = 0 }
 
+  /// Forgets the first `count` bytes, at most all; the others move to the front.
+  @inlinable public mutating func removeFirst(_ count: Int) {
+    let left = max(filled - count, 0)
+    // SAFETY: the last `left` of the `filled` bytes; the areas may overlap.
+    if left > 0 { unsafe memmove(memory, memory + count, left) }
+    filled = left
+  }
+
   /// Forgets all bytes from `count` on.
   @inlinable public mutating func truncate(to count: Int) { filled = min(filled, count) }
 
@@ -99,8 +107,11 @@ public import Glibc
     }
   }
 
-  @inlinable public mutating func append(hex value: UInt64) {
-    for shift in stride(from: 60, through: 0, by: -4) {
+  /// - Parameter digits: At least so many; the number's own if it needs more.
+  @inlinable public mutating func append(hex value: UInt64, digits: Int = 16) {
+    var shift = 4 * max(digits, (67 - value.leadingZeroBitCount) / 4)
+    while shift > 0 {
+      shift -= 4
       let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
       append(digit < 10 ? 48 + digit : 87 + digit)
     }

@@ -4,15 +4,13 @@ public import HTTP
 extension FieldSet {
   /// Request fields by which some frameworks route without the cache's knowledge (S7), and those that are
   /// orders to us. They are never forwarded.
-  public static var neverForwarded: FieldSet { FieldSet(.xOriginalURL, .xRewriteURL, .xHost, .softPurge) }
+  public static let neverForwarded = FieldSet(.xOriginalURL, .xRewriteURL, .xHost, .softPurge)
 
   /// Request fields that would make a response one client's: conditions, ranges, `Expect`, `TE` and cache
   /// directives (L10).
-  public static var notInFills: FieldSet {
-    FieldSet(
-      .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .ifRange, .range, .expect, .te,
-      .cacheControl, .pragma)
-  }
+  public static let notInFills = FieldSet(
+    .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .ifRange, .range, .expect, .te,
+    .cacheControl, .pragma)
 }
 
 /// Makes a client's fields those of a shared fill, whose method is GET (L10): what it asks for is whole and

@@ -4,9 +4,8 @@ public import HTTP
 extension FieldSet {
   /// Fields of a response that are not stored: those of one connection, and those that we state anew each
   /// time it is served. RFC 9111 §3.1.
-  static var notStored: FieldSet {
-    FieldSet(bits: FieldSet.hopByHop.bits | FieldSet(.age, .contentLength, .xCacheStatus).bits)
-  }
+  static let notStored = FieldSet(
+    bits: FieldSet.hopByHop.bits | FieldSet(.age, .contentLength, .xCacheStatus).bits)
 }
 
 /// Writes a response's head as it is stored and served: status line and end-to-end fields, without the empty
@@ -18,15 +17,17 @@ extension FieldSet {
 /// - Parameters:
 ///   - response: After `removeHopByHop`, which alone knows what `Connection` named.
 ///   - wallTime: When the head arrived, in seconds since 1970.
+///   - withholds: False for the client that asked: it gets the named fields, which are kept from others.
 public func writeStoredHead(
-  status: UInt16, response: borrowing Head, wallTime: Int64, to output: inout OutputBuffer
+  status: UInt16, response: borrowing Head, wallTime: Int64, withholds: Bool = true,
+  to output: inout OutputBuffer
 ) {
   assert(!response.has(.connection), "fields named by Connection would be stored")
   let directives = ResponseDirectives.parse(from: response)
   writeStatusLine(status, to: &output)
   for line in response.lines where !FieldSet.notStored.contains(line.known) {
     let name = response.name(line)
-    if fieldList(directives.withheldFields.span, contains: name) { continue }
+    if withholds, fieldList(directives.withheldFields.span, contains: name) { continue }
     writeField(name, response.value(line), to: &output)
   }
   if !response.has(.date) { writeDate(wallTime, to: &output) }

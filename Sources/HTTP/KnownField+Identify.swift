@@ -82,6 +82,7 @@ extension KnownField {
     case 12:
       if name.matches("content-type") { return .contentType }
       if name.matches("cache-status") { return .cacheStatus }
+      if name.matches("max-forwards") { return .maxForwards }
     default:
       if name.matches("cache-control") { return .cacheControl }
       if name.matches("last-modified") { return .lastModified }

@@ -16,7 +16,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   // Who asks
   case authorization, cookie, setCookie
   // The path of the message
-  case via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop
+  case maxForwards, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop
   // Said by us, or aimed at us
   case cacheStatus, xCacheStatus, xOriginalURL, xRewriteURL, xHost, softPurge
 
@@ -67,6 +67,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .authorization: "Authorization"
     case .cookie: "Cookie"
     case .setCookie: "Set-Cookie"
+    case .maxForwards: "Max-Forwards"
     case .via: "Via"
     case .forwarded: "Forwarded"
     case .xForwardedFor: "X-Forwarded-For"

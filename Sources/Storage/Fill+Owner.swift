@@ -29,12 +29,14 @@ extension Fill {
     let published = publishedLength.load(ordering: .relaxed)
     let known = unsafe publishedHead?.contentLength
     if let known, published >= known { return nil }
-    if !overWindow, isWindowFull(published) {
-      isOwnerPaused.store(true, ordering: .sequentiallyConsistent)
-      if isWindowFull(published) { return nil }
-    }
-    if isOwnerPaused.load(ordering: .relaxed) {
-      isOwnerPaused.store(false, ordering: .sequentiallyConsistent)
+    if !overWindow {
+      if isWindowFull(published) {
+        isOwnerPaused.store(true, ordering: .sequentiallyConsistent)
+        if isWindowFull(published) { return nil }
+      }
+      if isOwnerPaused.load(ordering: .relaxed) {
+        isOwnerPaused.store(false, ordering: .sequentiallyConsistent)
+      }
     }
 
     if let room = unsafe body.withLock({ unsafe $0.room(published: published) }), room.count > 0 {
@@ -133,6 +135,7 @@ extension Fill {
     let reusable = unsafe body.withLock {
       unsafe $0.recycle(before: leastConsumed(published), wanting: size, arena: store.arena)
     }
-    return unsafe reusable ?? store.arena.allocateSomewhere(size)
+    return unsafe reusable ?? store.arena.allocate(size, leaving: store.arena.reserve)
+      ?? store.arena.allocateOutside(size)
   }
 }

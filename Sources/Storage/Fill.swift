@@ -5,8 +5,8 @@ import Synchronization
 ///
 /// Its *owner* is the one worker that talks to the upstream: only it appends and ends. Readers enter, read
 /// published bytes and report what they have consumed. Everything shared is an atomic, or set before an
-/// atomic says so, or under `body`; `place`, `next`, `isEnded` and the selection belong to the lock of the key's
-/// stripe.
+/// atomic says so, or under `body`; `place`, `next`, `isEnded` and the selection belong to the lock of the
+/// key's stripe.
 ///
 /// A fill that is *kept* accumulates for the store. One that is not keeps only what some reader has yet to
 /// consume, at most `StoreOptions.windowBytes` and a block (L12), and takes no new readers.

@@ -73,9 +73,18 @@ import Glibc
     return unsafe reusable
   }
 
-  /// Hands the blocks to a body record, which the fill counts once, like its new entry. The last block is
-  /// copied to one of its size if more than an eighth of it is unused.
-  mutating func makeRecord(length: Int, arena: SlabArena) -> BodyRef {
+  /// How many bytes of the last block are used, if more than an eighth of it is not.
+  func trimmedBytes(length: Int) -> Int? {
+    guard record == nil, let last = unsafe segments.last, unsafe last.start < length else { return nil }
+    let used = unsafe length - last.start
+    let fitting = SizeClass.bytes(SizeClass.index(for: used))
+    return unsafe last.capacity - used > used / 8 && fitting < last.capacity ? used : nil
+  }
+
+  /// Hands the blocks to a body record, which the fill counts once, like its new entry.
+  ///
+  /// - Parameter trimmed: A block for `trimmedBytes`, to which the last one is copied.
+  mutating func makeRecord(length: Int, trimmed: SlabBlock?, arena: SlabArena) -> BodyRef {
     if let record {
       record.retain()
       return record
@@ -88,24 +97,19 @@ import Glibc
       unsafe list.append(
         BodySegment(pointer: segments[i].pointer.assumingMemoryBound(to: UInt8.self), end: end))
     }
-    unsafe trimLast(&list, length: length, arena: arena)
-    if let last = unsafe segments.last, unsafe last.start == length { unsafe leftover = last.pointer }
+    if let last = unsafe segments.last {
+      if let block = unsafe trimmed {
+        unsafe memcpy(block.pointer, last.pointer, length - last.start)
+        unsafe list[list.count - 1].pointer = block.pointer.assumingMemoryBound(to: UInt8.self)
+        unsafe leftover = last.pointer
+      } else if unsafe last.start == length {
+        unsafe leftover = last.pointer
+      }
+    }
     let made = unsafe BodyRef(list, arena: arena)
     made.retain()
     record = made
     return made
-  }
-
-  private mutating func trimLast(_ list: inout [BodySegment], length: Int, arena: SlabArena) {
-    guard let last = unsafe segments.last, unsafe last.start < length else { return }
-    let used = unsafe length - last.start
-    let fitting = SizeClass.bytes(SizeClass.index(for: used))
-    guard unsafe last.capacity - used > used / 8, unsafe fitting < last.capacity,
-      let block = unsafe arena.allocate(used)
-    else { return }
-    unsafe memcpy(block.pointer, last.pointer, used)
-    unsafe list[list.count - 1].pointer = block.pointer.assumingMemoryBound(to: UInt8.self)
-    unsafe leftover = last.pointer
   }
 
   mutating func release(to arena: SlabArena) {

@@ -25,8 +25,9 @@ public protocol FillWaker: AnyObject, Sendable {
   /// The fill has a head, more bytes or an end for readers on this worker. The worker calls `clearPending`,
   /// and only then looks. Not called again before that.
   func fillAdvanced(_ fill: Fill)
-  /// The owner, whom the window had stopped, has room again. It calls `clearDrained`, and only then asks for
-  /// room. Not called again before that.
+  /// The owner, whom the window had stopped, has room again; or the last reader has gone, and the owner may
+  /// not want to go on (L13). It calls `clearDrained`, and only then asks for room and for `readerCount`. Not
+  /// called again before that.
   func fillDrained(_ fill: Fill)
 }
 

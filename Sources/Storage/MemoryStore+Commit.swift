@@ -29,7 +29,8 @@ extension MemoryStore {
     guard fences.isFenced(born: fill.born, urlHash: fill.urlHash) != .hard else { return .fenced }
     guard let block = unsafe recordBlock(head: head, fill: fill) else { return .noRoom }
     let length = fill.published
-    let body = fill.body.withLock { $0.makeRecord(length: length, arena: arena) }
+    let trimmed = unsafe fill.body.withLock { $0.trimmedBytes(length: length) }.flatMap(allocateEvicting)
+    let body = fill.body.withLock { unsafe $0.makeRecord(length: length, trimmed: trimmed, arena: arena) }
     let facts = EntryFacts(status: status, freshness: freshness, etag: etag, lastModified: lastModified)
     let entry = unsafe makeEntry(in: block, fill: fill, head: head, facts: facts, body: body)
     let outcome = install(entry, of: fill)

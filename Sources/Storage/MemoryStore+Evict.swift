@@ -7,7 +7,7 @@ extension MemoryStore {
   func allocateEvicting(_ count: Int) -> SlabBlock? {
     guard count <= SizeClass.largest else { return nil }
     for _ in 0..<options.evictionsPerAllocation {
-      if let block = unsafe arena.allocate(count) { return unsafe block }
+      if let block = unsafe arena.allocate(count, leaving: arena.reserve) { return unsafe block }
       guard evictOldest() else { return nil }
     }
     return nil

@@ -23,9 +23,7 @@ extension MemoryStore {
   ) -> JoinOutcome {
     let outcome: JoinOutcome = stripe(of: hash).withLock { stripe in
       stripe.clock = max(stripe.clock, cacheNow)
-      if let node = stripe.find(hash, key: key),
-        hasNewer(under: node, in: stripe, than: replacing, now: cacheNow, selecting: selecting)
-      {
+      if hasChanged(hash, key, in: stripe, since: replacing, now: cacheNow, selecting: selecting) {
         return .changed
       }
       let node = stripe.findOrMake(hash, key: key, arena: arena)
@@ -88,20 +86,24 @@ extension MemoryStore {
     stripe.removeIfDead(node, arena: arena)
   }
 
-  /// Would a look-up now find something that the caller has not seen? Decided as `lookUp` does, or callers
+  /// Would a look-up now find something else than the caller has seen? Decided as `lookUp` does, or callers
   /// would go round in circles.
-  private func hasNewer(
-    under node: NodeRef, in stripe: borrowing Stripe, than replacing: UInt64, now: CacheSeconds,
-    selecting: (Span<UInt8>) -> KeyHash
+  ///
+  /// What was seen and is gone counts too: it may have been purged, and a fill that begins after the purge must
+  /// not ask the origin to confirm it. Decided and born under one lock, the fill is fenced by any later purge.
+  private func hasChanged(
+    _ hash: KeyHash, _ key: Span<UInt8>, in stripe: borrowing Stripe, since replacing: UInt64,
+    now: CacheSeconds, selecting: (Span<UInt8>) -> KeyHash
   ) -> Bool {
+    guard let node = stripe.find(hash, key: key) else { return replacing != 0 }
     var isMarked = false
     let found = firstTarget(of: node, in: stripe, selecting: selecting) {
       if $0.it.markedUntil > now { isMarked = true }
       guard let entry = $0.it.entry else { return false }
       return isUsable(entry, of: $0)
     }
-    guard let entry = found?.it.entry else { return isMarked && replacing == 0 }
-    return entry.it.born > replacing
+    guard let entry = found?.it.entry else { return isMarked || replacing != 0 }
+    return entry.it.born != replacing
   }
 
   /// Where a new fill for the request belongs, by what the key's newest response varies on.

@@ -21,6 +21,7 @@ import Synchronization
   private let reserved: Int
   private let slabs: Guarded<Slabs>
   private let outside = Atomic<Int>(0)
+  private let heap = Atomic<Int>(0)
   private let blocks = Atomic<Int>(0)
 
   /// - Parameter budget: Bytes, at least 1 MiB; less is taken as 1 MiB.
@@ -37,12 +38,15 @@ import Synchronization
 
   deinit { unsafe munmap(base, reserved) }
 
-  /// A block of at least `count` bytes; `nil` when the budget or the region is used up, or when `count` is
-  /// more than the largest class.
-  func allocate(_ count: Int) -> SlabBlock? {
+  /// What large allocations leave of the budget for small ones that must not fail: nodes, lists.
+  var reserve: Int { min(budget / 64, 1 << 20) }
+
+  /// A block of at least `count` bytes; `nil` when the budget, but for `reserve`, or the region is used up,
+  /// or when `count` is more than the largest class.
+  func allocate(_ count: Int, leaving reserve: Int = 0) -> SlabBlock? {
     guard count <= SizeClass.largest else { return nil }
     let sizeClass = SizeClass.index(for: count)
-    let allowance = budget - outside.load(ordering: .relaxed)
+    let allowance = budget - reserve - outside.load(ordering: .relaxed)
     let block = unsafe slabs.withLock { unsafe $0.allocate(sizeClass, allowance: allowance) }
     if unsafe block != nil { countBlock() }
     return unsafe block
@@ -55,6 +59,7 @@ import Synchronization
     guard let memory = unsafe malloc(count + 16) else { fatalError("out of memory") }
     unsafe memory.storeBytes(of: count, as: Int.self)
     charge(count + 16)
+    heap.wrappingAdd(count + 16, ordering: .relaxed)
     countBlock()
     return unsafe SlabBlock(pointer: memory + 16, capacity: count)
   }
@@ -69,7 +74,9 @@ import Synchronization
     } else {
       // SAFETY: by `allocateOutside`, the size stands 16 bytes before the block.
       let memory = unsafe pointer - 16
-      charge(-(unsafe memory.load(as: Int.self) + 16))
+      let count = unsafe memory.load(as: Int.self) + 16
+      charge(-count)
+      heap.wrappingSubtract(count, ordering: .relaxed)
       unsafe Glibc.free(memory)
     }
     if blocks.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
@@ -94,7 +101,7 @@ import Synchronization
     slabs.withLock {
       ArenaStatistics(
         budget: budget, allocatedBytes: $0.allocated, chargedBytes: outside.load(ordering: .relaxed),
-        spansInUse: $0.spansInUse, spansResident: $0.spansResident)
+        heapBytes: heap.load(ordering: .relaxed), spansInUse: $0.spansInUse, spansResident: $0.spansResident)
     }
   }
 }
@@ -111,6 +118,8 @@ public struct ArenaStatistics: Equatable, Sendable {
   public var allocatedBytes: Int
   /// Bytes outside the arena that the budget counts: tables, fills, purge records.
   public var chargedBytes: Int
+  /// Those of them that are blocks for which the arena had no room.
+  public var heapBytes: Int
   public var spansInUse: Int
   /// Spans whose pages have not been given back, in use or kept for the next class that needs one.
   public var spansResident: Int

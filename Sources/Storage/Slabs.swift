@@ -18,8 +18,9 @@ import CLinux
     var sizeClass: UInt8 = 0
   }
 
-  /// The first field: on a write through any of the pointers here, the sanitizer's instrumentation (Swift 6.3)
-  /// reports one at the address in the first field as well, and this memory is only touched under the lock.
+  /// The first field: on a write through any of the pointers here, the sanitizer's instrumentation (Swift
+  /// 6.3) reports one at the address in the first field as well, and this memory is only touched under the
+  /// lock.
   private let spans: UnsafeMutablePointer<Span>
   private let base: UnsafeMutableRawPointer
   private let spanCount: Int

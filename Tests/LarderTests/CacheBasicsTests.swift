@@ -175,11 +175,12 @@ struct CacheBasicsTests {
     }
   }
 
-  @Test func `a request that says no-cache is answered by the origin, and what comes replaces the old`()
+  @Test
+  func `a request's no-cache reaches the origin in the strict profile, and what comes replaces the old`()
     throws
   {
     let origin = try origin(["Cache-Control": "max-age=60"])
-    try withLarder(before: [origin]) { larder in
+    try withLarder(["--strict"], before: [origin]) { larder in
       _ = try larder.fetch("/")
       let forced = try larder.fetch("/", fields: ["Cache-Control": "no-cache"])
       #expect(forced.text == "visit 1 of /" && forced.cacheStatus != "HIT")
@@ -187,6 +188,19 @@ struct CacheBasicsTests {
       #expect(hit.text == "visit 1 of /" && hit.cacheStatus == "HIT")
       let pragma = try larder.fetch("/", fields: ["Pragma": "no-cache"])
       #expect(pragma.text == "visit 2 of /")
+    }
+  }
+
+  @Test func `in the default profile a reader's reload does not reach the origin`() throws {
+    let origin = try origin(["Cache-Control": "max-age=60"])
+    try withLarder(before: [origin]) { larder in
+      _ = try larder.fetch("/")
+      for fields in [["Cache-Control": "no-cache"], ["Cache-Control": "max-age=0"], ["Pragma": "no-cache"]]
+        as [Fields]
+      {
+        #expect(try larder.fetch("/", fields: fields).cacheStatus == "HIT")
+      }
+      #expect(origin.requests.count == 1)
     }
   }
 

@@ -91,17 +91,16 @@ struct InterimTests {
   @Test func `L28 an early final status to Expect ends or drains, and the next request is not mistaken`()
     throws
   {
-    let origin = try MisbehavingOrigin { exchange in
-      if exchange.request.method != "POST" { return try exchange.respond(200, [:], "next") }
-      try exchange.respond(413, ["Connection": "close"], "too large")
-      exchange.close()
-    }
+    let origin = try MisbehavingOrigin()
     try withLarder(["--max-body", "10"], before: [origin]) { larder in
       let client = try larder.client()
-      try client.send("POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 50\r\n\r\n")
+      let head = "POST / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 50\r\n\r\n"
+      try client.send(head)
       let response = try client.readResponse(to: "POST")
-      #expect(response.status == 413 && response.interim.isEmpty)
+      #expect(response.status == 413)
+      #expect(response.interim.isEmpty)  // the length was known, the body is not asked for
       #expect(try client.isEnded())
+      #expect(origin.requests.isEmpty)
     }
   }
 

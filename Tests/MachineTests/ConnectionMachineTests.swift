@@ -46,7 +46,8 @@ private let rows: [Row] = [
   Row([], .peerEnded, .close, .closed),
   Row([], .timedOut, .close, .closed),
   Row([], .failed, .close, .closed),
-  Row([], .drainBegan, .linger, .lingering),
+  Row([], .drainBegan, .awaitFirstRequest, .idle),
+  Row([get, ended], .drainBegan, .linger, .lingering),
   // Part of a head is here.
   Row(reading, .headBegan, .none, .readingHead),
   Row(reading, get, .startExchange, .exchanging),
@@ -152,6 +153,13 @@ struct ConnectionMachineTests {
     #expect(run([.headBegan, .drainBegan, get, ended]).1 == [.none, .none, .startExchange, .linger])
     #expect(run([get, .drainBegan, ended]).1 == [.startExchange, .none, .linger])
     #expect(run([post, .drainBegan, .requestBodyEnded, ended]).1.last == .linger)
+  }
+
+  @Test func `L30: a connection on which nothing was asked yet has its first request answered`() {
+    let (machine, actions) = run([.drainBegan, get, ended])
+    #expect(actions == [.awaitFirstRequest, .startExchange, .linger])
+    #expect(machine.phase == .lingering)
+    #expect(run([.drainBegan, .timedOut]).1 == [.awaitFirstRequest, .close])
   }
 
   private static let events: [Event] = [

@@ -26,6 +26,7 @@ struct EvictionTests {
     let statistics = larder.store.statistics
     #expect(statistics.arena.countedBytes > budget * 8 / 10)
     #expect(statistics.evictions > 0)
+    #expect(statistics.arena.heapBytes < budget / 100, "the cache lives in its slabs")
     #expect(statistics.arena.spansResident * SlabArena.spanBytes <= budget + budget / 16 + (4 << 20))
   }
 

@@ -7,105 +7,14 @@ import Testing
 
 @Suite("Fill under random schedules and threads, L3")
 struct FillScheduleTests {
-  /// A worker's part: its readers, each with what it has read, and its mail.
-  struct Worker {
-    var readers: [[UInt8]] = []
-    var isAwake = true
-  }
-
   @Test(arguments: Array(1...60) + [UInt64.random(in: 0...UInt64.max)])
   func `in any order of append, wake, sleep, enter and leave, every reader gets every byte`(_ seed: UInt64)
     throws
   {
-    var random = SeededRandom(seed)
-    let window = 1 + random.below(20_000)
-    let larder = Larder(workers: 3) { $0.windowBytes = window }
-    let isKept = random.below(2) == 0
-    let length = random.below(60_000)
-    let body = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
-    let fill = try #require(larder.join("k", worker: 0).started)
-    var workers = Array(repeating: Worker(), count: 3)
-    for w in 0..<3 where random.below(3) > 0 {
-      try #require(fill.enter(worker: w))
-      workers[w].readers.append([])
-    }
-    if !isKept { fill.stopKeeping() }
-    larder.head(fill, length: random.below(2) == 0 ? length : nil)
-
-    var sent = 0
-    var ownerSleeps = false
-    var idleSteps = 0
-    while fill.status != .complete || workers.contains(where: { !$0.readers.isEmpty }) {
-      idleSteps += 1
-      try #require(idleSteps < 5000, "everybody sleeps: seed \(seed)")
-      let w = random.below(3)
-      switch random.below(6) {
-      case 0, 1:
-        guard !ownerSleeps, fill.status == .streaming else { continue }
-        let count = fill.append(body.span.extracting(sent..<min(length, sent + random.below(5000))))
-        sent += count
-        if sent == length {
-          fill.complete()
-        } else {
-          ownerSleeps = count == 0 && !isKept && fill.isOwnerPausedNow
-        }
-        idleSteps = 0
-      case 2:
-        let mails = larder.wakers[0].takeDrained()
-        try #require(mails.count <= 1, "seed \(seed)")
-        guard !mails.isEmpty else { continue }
-        fill.clearDrained()
-        ownerSleeps = false
-        idleSteps = 0
-      case 3:
-        let mails = larder.wakers[w].takeAdvanced()
-        try #require(mails.count <= 1, "seed \(seed)")
-        guard !mails.isEmpty else { continue }
-        fill.clearPending(worker: w)
-        workers[w].isAwake = true
-        idleSteps = 0
-      case 4:
-        guard workers[w].isAwake else { continue }
-        workers[w].isAwake = try !readAll(fill, &workers[w], worker: w, of: body, &random)
-        idleSteps = 0
-      default:
-        if random.below(4) == 0, !workers[w].readers.isEmpty {
-          workers[w].readers.removeLast()
-          fill.leave(worker: w)
-        } else if random.below(20) == 0, fill.status != .complete, fill.enter(worker: w) {
-          workers[w].readers.append([])
-          workers[w].isAwake = true
-        }
-        report(fill, workers[w], worker: w)
-      }
-      if !fill.keep { try #require(fill.heldBytes <= window + 3 * 65_536) }
-    }
-    larder.store.end(fill)
-  }
-
-  /// A turn of a worker: each reader reads some. True: it sleeps until it is woken.
-  private func readAll(
-    _ fill: Fill, _ worker: inout Worker, worker w: Int, of body: [UInt8], _ random: inout SeededRandom
-  ) throws -> Bool {
-    let status = fill.status
-    let published = fill.published
-    for i in worker.readers.indices.reversed() {
-      let start = worker.readers[i].count
-      worker.readers[i] += fill.bytes(from: start, limit: min(published - start, 1 + random.below(8000)))
-      let isRight = worker.readers[i].elementsEqual(body[0..<worker.readers[i].count])
-      try #require(isRight)
-      if status == .complete, worker.readers[i].count == published {
-        try #require(published == body.count)
-        worker.readers.remove(at: i)
-        fill.leave(worker: w)
-      }
-    }
-    report(fill, worker, worker: w)
-    return worker.readers.allSatisfy { $0.count == published } && status != .complete
-  }
-
-  private func report(_ fill: Fill, _ worker: Worker, worker w: Int) {
-    if let least = worker.readers.map(\.count).min() { fill.report(worker: w, consumed: least) }
+    print("fill schedule: seed \(seed)")
+    var schedule = try Schedule(seed: seed)
+    while !schedule.isOver { try schedule.turn() }
+    schedule.larder.store.end(schedule.fill)
   }
 
   @Test(arguments: [true, false])
@@ -125,7 +34,7 @@ struct FillScheduleTests {
     while sent < length {
       let count = min(length - sent, 7000)
       let chunk = (sent..<(sent + count)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-      let done = fill.append(chunk.span)
+      let done = fill.send(chunk.span)
       sent += done
       if done == 0 {
         while wakers[0].takeDrained().isEmpty { sched_yield() }
@@ -149,6 +58,133 @@ struct FillScheduleTests {
     #expect(record.hits.load(ordering: .relaxed) > 0)
     #expect(larder.store.statistics.fillsInFlight == 0)
     #expect(larder.store.statistics.purgeRecords == 0)
+  }
+}
+
+/// A fill with its owner and readers on three workers, whose turns come in an order that a seed decides.
+private struct Schedule {
+  /// A worker's part: its readers, each with what it has read.
+  struct Worker {
+    var readers: [[UInt8]] = []
+    var isAwake = true
+  }
+
+  let seed: UInt64
+  let larder: Larder
+  let fill: Fill
+  let body: [UInt8]
+  let window: Int
+  let isKept: Bool
+  var random: SeededRandom
+  var workers = Array(repeating: Worker(), count: 3)
+  var sent = 0
+  var ownerSleeps = false
+  /// Turns since somebody could do something.
+  var idleTurns = 0
+
+  init(seed: UInt64) throws {
+    self.seed = seed
+    random = SeededRandom(seed)
+    let window = 1 + random.below(20_000)
+    self.window = window
+    larder = Larder(workers: 3) { $0.windowBytes = window }
+    isKept = random.below(2) == 0
+    let length = random.below(60_000)
+    body = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+    fill = try #require(larder.join("k", worker: 0).started)
+    for w in 0..<3 where random.below(3) > 0 {
+      try #require(fill.enter(worker: w))
+      workers[w].readers.append([])
+    }
+    if !isKept { fill.stopKeeping() }
+    let isLengthKnown = random.below(2) == 0
+    larder.head(fill, length: isLengthKnown ? body.count : nil)
+  }
+
+  var isOver: Bool { fill.status == .complete && workers.allSatisfy { $0.readers.isEmpty } }
+
+  mutating func turn() throws {
+    let w = random.below(3)
+    let isBusy =
+      switch random.below(6) {
+      case 0, 1: send()
+      case 2: try hearDrained()
+      case 3: try hearAdvanced(w)
+      case 4: try read(w)
+      default: comeAndGo(w)
+      }
+    idleTurns = isBusy ? 0 : idleTurns + 1
+    try #require(idleTurns < 5000, "everybody sleeps: seed \(seed)")
+    if !fill.keep { try #require(fill.heldBytes <= window + 3 * 65_536) }
+  }
+
+  private mutating func send() -> Bool {
+    guard !ownerSleeps, fill.status == .streaming else { return false }
+    let end = min(body.count, sent + random.below(5000))
+    let count = fill.send(body.span.extracting(sent..<end))
+    sent += count
+    if sent == body.count {
+      fill.complete()
+    } else {
+      ownerSleeps = count == 0 && !isKept && fill.isPaused
+    }
+    return true
+  }
+
+  private mutating func hearDrained() throws -> Bool {
+    let mails = larder.wakers[0].takeDrained()
+    try #require(mails.count <= 1, "seed \(seed)")
+    guard !mails.isEmpty else { return false }
+    fill.clearDrained()
+    ownerSleeps = false
+    return true
+  }
+
+  private mutating func hearAdvanced(_ w: Int) throws -> Bool {
+    let mails = larder.wakers[w].takeAdvanced()
+    try #require(mails.count <= 1, "seed \(seed)")
+    guard !mails.isEmpty else { return false }
+    fill.clearPending(worker: w)
+    workers[w].isAwake = true
+    return true
+  }
+
+  /// Each reader of a worker reads some; when they have read all there is, the worker sleeps.
+  private mutating func read(_ w: Int) throws -> Bool {
+    guard workers[w].isAwake else { return false }
+    let status = fill.status
+    let published = fill.published
+    for i in workers[w].readers.indices.reversed() {
+      let start = workers[w].readers[i].count
+      let limit = min(published - start, 1 + random.below(8000))
+      workers[w].readers[i] += fill.bytes(from: start, limit: limit)
+      let isRight = workers[w].readers[i].elementsEqual(body[0..<workers[w].readers[i].count])
+      try #require(isRight, "seed \(seed)")
+      if status == .complete, workers[w].readers[i].count == published {
+        try #require(published == body.count)
+        workers[w].readers.remove(at: i)
+        fill.leave(worker: w)
+      }
+    }
+    report(w)
+    workers[w].isAwake = status == .complete || workers[w].readers.contains { $0.count < published }
+    return true
+  }
+
+  private mutating func comeAndGo(_ w: Int) -> Bool {
+    if random.below(4) == 0, !workers[w].readers.isEmpty {
+      workers[w].readers.removeLast()
+      fill.leave(worker: w)
+    } else if random.below(20) == 0, fill.status != .complete, fill.enter(worker: w) {
+      workers[w].readers.append([])
+      workers[w].isAwake = true
+    }
+    report(w)
+    return false
+  }
+
+  private func report(_ w: Int) {
+    if let least = workers[w].readers.map(\.count).min() { fill.report(worker: w, consumed: least) }
   }
 }
 
@@ -216,9 +252,4 @@ private final class ReaderResults: Sendable {
 
   func add(_ sum: Int) { values.withLock { $0.append(sum) } }
   var sums: [Int] { values.withLock { $0 } }
-}
-
-extension Fill {
-  /// The owner has been told that the window is full and has not been told otherwise.
-  var isOwnerPausedNow: Bool { isOwnerPaused.load(ordering: .relaxed) }
 }

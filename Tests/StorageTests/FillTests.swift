@@ -134,7 +134,7 @@ struct FillTests {
     fill.stopKeeping()
     larder.head(fill)
     let chunk = (0..<1_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-    var sent = fill.append(chunk.span)
+    var sent = fill.send(chunk.span)
     #expect(sent >= 100_000 && sent < 100_000 + 2 * 65_536)
     #expect(unsafe fill.withRoom() == nil)
 
@@ -149,7 +149,7 @@ struct FillTests {
       fill.report(worker: 1, consumed: read)
       fill.report(worker: 0, consumed: sent)
       if larder.wakers[0].takeDrained().count == 1 { fill.clearDrained() }
-      sent += fill.append(chunk.span.extracting(sent..<1_000_000))
+      sent += fill.send(chunk.span.extracting(sent..<1_000_000))
       #expect(fill.heldBytes <= 100_000 + 3 * 65_536)
     }
     #expect(larder.wakers[1].takeDrained().isEmpty)
@@ -162,12 +162,43 @@ struct FillTests {
     larder.head(fill)
     #expect(!fill.enter(worker: 1))
     let chunk = [UInt8](repeating: 1, count: 10_000)
-    let sent = fill.append(chunk.span)
+    let sent = fill.send(chunk.span)
     #expect(sent < 10_000)
     fill.leave(worker: 1)
     #expect(larder.wakers[0].takeDrained().count == 1)
     fill.clearDrained()
-    #expect(fill.append(chunk.span.extracting(sent..<10_000)) == 10_000 - sent)
+    #expect(fill.send(chunk.span.extracting(sent..<10_000)) == 10_000 - sent)
+  }
+
+  @Test func `what has been read is taken over the window, and the owner stays paused`() throws {
+    let larder = Larder { $0.windowBytes = 1000 }
+    let fill = larder.startPrivate("k", mayStore: false)
+    #expect(fill.enter(worker: 1))
+    larder.head(fill)
+    let chunk = [UInt8](repeating: 1, count: 10_000)
+    #expect(fill.append(chunk.span) == 10_000)
+    #expect(unsafe fill.withRoom() == nil)
+    #expect(fill.append(chunk.span) == 10_000)
+    #expect(fill.isPaused)
+    fill.report(worker: 1, consumed: 20_000)
+    #expect(larder.wakers[0].takeDrained().count == 1)
+  }
+
+  @Test func `the owner hears when the last reader has gone, unless all is over, L13`() throws {
+    let larder = Larder()
+    let fill = try #require(larder.join("k", worker: 1).started)
+    #expect(fill.enter(worker: 0))
+    #expect(fill.enter(worker: 1))
+    fill.leave(worker: 0)
+    #expect(larder.wakers[1].takeDrained().isEmpty)
+    fill.leave(worker: 1)
+    #expect(larder.wakers[1].takeDrained().count == 1)
+    fill.clearDrained()
+    #expect(fill.readerCount == 0)
+    #expect(fill.enter(worker: 0))
+    fill.fail(1)
+    fill.leave(worker: 0)
+    #expect(larder.wakers[1].takeDrained().isEmpty)
   }
 
   @Test func `bodies that pass through a full arena use memory outside, and give it back`() throws {
@@ -190,6 +221,18 @@ struct FillTests {
 }
 
 extension Fill {
+  /// As an upstream connection does it: as much of `bytes` as the window lets. Returns how much that was.
+  func send(_ bytes: Span<UInt8>) -> Int {
+    var done = 0
+    while done < bytes.count, let room = unsafe withRoom() {
+      let count = min(room.count, bytes.count - done)
+      for i in 0..<count { unsafe room[i] = bytes[done + i] }
+      advance(by: count)
+      done += count
+    }
+    return done
+  }
+
   func bytes(from start: Int, limit: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < limit,

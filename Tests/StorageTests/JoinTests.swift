@@ -67,6 +67,16 @@ struct JoinTests {
     #expect(larder.join("k", replacing: first).isChanged)
   }
 
+  @Test func `whoever has seen an entry that was purged since looks again, L19 and L21`() throws {
+    let larder = Larder()
+    larder.fetch("k", "old")
+    let seen = try #require(larder.born("k"))
+    #expect(larder.purge("k") == 1)
+    // A fill begun now could bring the old body back by a 304: no purge comes after its birth.
+    #expect(larder.join("k", replacing: seen).isChanged)
+    #expect(larder.join("k").started != nil)
+  }
+
   @Test func `nobody joins a fill that began before what they have seen`() throws {
     let larder = Larder()
     let slow = try #require(larder.join("k", now: 0).started)

@@ -49,7 +49,7 @@ public final class LarderProcess: Sendable {
   /// Waits for a line, on either stream, from which `found` makes something.
   public func awaitLine<R>(_ what: String, _ found: (String) throws -> R?) throws -> R {
     do {
-      return try output.wait(for: what, seconds: 20) { output in
+      return try output.wait(for: what, seconds: 10) { output in
         for line in output.lines { if let result = try found(line) { return result } }
         if output.openPipes == 0 { throw SupportError.processFailed("ended before \(what)") }
         return nil
@@ -158,14 +158,14 @@ public final class Larder: Sendable {
     for backend in backends { arguments += ["--backend", backend] }
     process = try LarderProcess(arguments: arguments + flags)
     port = try process.awaitLine("the listener's address") { line in
-      line.contains("admin") ? nil : Self.port(in: line)
+      line.hasPrefix("Listening on ") ? Self.port(in: line) : nil
     }
     let isAdminOff = flags.firstIndex(of: "--admin").map { flags[$0 + 1] == "off" } ?? false
     adminPort =
       isAdminOff
       ? 0
       : try process.awaitLine("the admin address") { line in
-        line.contains("admin") ? Self.port(in: line) : nil
+        line.hasPrefix("Admin on ") ? Self.port(in: line) : nil
       }
   }
 

@@ -3,8 +3,8 @@ import Synchronization
 
 /// An origin that does what its script says, on blocking sockets with a thread per connection.
 ///
-/// Records every request, and counts connections. The script is called when a request's head is complete; what
-/// it leaves of the body is read after it returns, and then the connection takes its next request.
+/// Records every request, and counts connections. The script is called when a request's head is complete;
+/// what it leaves of the body is read after it returns, and then the connection takes its next request.
 public final class MisbehavingOrigin: Sendable {
   public typealias Script = @Sendable (OriginExchange) throws -> Void
 
@@ -81,7 +81,8 @@ public final class MisbehavingOrigin: Sendable {
       let number = state.connections
       state.connections += 1
       state.open[number] = socket
-      state.mostOpen = max(state.mostOpen, state.open.count)
+      // One that the proxy has closed already is not open, although its thread may not have seen it yet.
+      state.mostOpen = max(state.mostOpen, state.open.values.count { !$0.peerHasClosed })
       return number
     }
     guard let number else { return socket.close() }

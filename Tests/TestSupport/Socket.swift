@@ -120,6 +120,14 @@ public final class Socket: Sendable {
     }
   }
 
+  /// The peer's end of stream is there to be read next. Does not wait.
+  var peerHasClosed: Bool {
+    isClosed.withLock { closed in
+      var byte: UInt8 = 0
+      return closed || recv(descriptor, &byte, 1, CInt(MSG_PEEK | MSG_DONTWAIT)) == 0
+    }
+  }
+
   public func halfClose() { _ = shutdown(descriptor, CInt(SHUT_WR)) }
 
   /// Ends both directions and wakes whoever reads; the descriptor stays until `close`.

@@ -27,6 +27,7 @@ extension ClientConnection {
     guard input != nil else { return receiveHeadFromSocket() }
     if headNeedsMore || input!.isEmpty {
       input!.reserve(4096)
+      followInput()
       guard let count = unsafe read(into: input!.free, room: input!.room) else { return false }
       input!.filled(count)
     }
@@ -46,8 +47,15 @@ extension ClientConnection {
     if fd < 0 || machine.phase != .idle && machine.phase != .readingHead { return fd >= 0 }
     let used = end ?? 0
     if used < count { unsafe keep(base + used, count: count - used) }
-    if end != nil { begin() }
+    if end != nil { begin() } else { followInput() }
     return true
+  }
+
+  /// What is parsed of a head looks at bytes that have just moved: a log line may be written of it before the
+  /// rest arrives.
+  private func followInput() {
+    guard let exchange, let input else { return }
+    unsafe exchange.request.head.rebase(to: input.base, size: input.count)
   }
 
   /// Parses the request at `base`. `nil`: it needs more, or was refused.

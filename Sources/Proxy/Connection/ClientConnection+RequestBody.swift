@@ -7,7 +7,8 @@ extension ClientConnection {
   func wantsRequestBody(of exchange: Exchange) {
     guard machine.bodyIsArriving, exchange === self.exchange else { return }
     wantsBody = true
-    if exchange.request.expectsContinue, !hasSentContinue, !output.isActive, input == nil {
+    // A head that came in pieces leaves an empty buffer behind; bytes in it are the body, already on its way.
+    if exchange.request.expectsContinue, !hasSentContinue, !output.isActive, input?.isEmpty ?? true {
       sendNow("HTTP/1.1 100 Continue\r\n\r\n")
     }
     hasSentContinue = true
@@ -17,7 +18,12 @@ extension ClientConnection {
 
   /// False: no more for now.
   func receiveBody() -> Bool {
-    guard wantsBody, machine.bodyIsArriving, let exchange, exchange.bodyRoom > 0 else { return false }
+    guard wantsBody, machine.bodyIsArriving, let exchange else { return false }
+    guard exchange.bodyRoom > 0 else {
+      // It is the origin that is slow now; its own time-outs bound that.
+      if !output.isActive { worker.loop.setDeadline(self, 0) }
+      return false
+    }
     if input != nil {
       let count = input!.count
       let used = unsafe decode(input!.base, count: count, for: exchange)

@@ -28,7 +28,9 @@ extension ClientConnection {
   /// Adds the fields of framing and connection, which are this connection's to say, and the empty line.
   private func finishHead(of exchange: Exchange) {
     let outgoing = exchange.outgoing
-    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || machine.isDraining
+    // The process drains before its workers do: answers say so from the start of `--drain-delay` on (L30).
+    let isDraining = machine.isDraining || worker.deployment.isDraining.load(ordering: .relaxed)
+    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || isDraining
     let isOld = exchange.request.minorVersion == 0
     output = ResponseOutput()
     output.keepsAlive = !closes
@@ -63,7 +65,6 @@ extension ClientConnection {
       let leadCount = first ? stored + worker.tail.count : output.leadCount
       var count = unsafe placeLead(of: exchange, first: first, in: parts)
       var total = leadCount
-      var isWaiting = false
       let allowance = min(output.bodyAllowance, budget)
       if allowance > 0 {
         let capacity = Worker.iovecCapacity - count
@@ -71,7 +72,7 @@ extension ClientConnection {
         case .bytes(let bytes, let used):
           total += bytes
           count += used
-        case .pending: isWaiting = true
+        case .pending: break
         case .ended: if !sourceEnded(exchange) { return }
         case .failed:
           cut(exchange)
@@ -79,7 +80,8 @@ extension ClientConnection {
         }
       }
       if total == 0 {
-        if output.isComplete { finish(exchange) } else if isWaiting { worker.loop.setDeadline(self, 0) }
+        // All that there is has been taken: it is not the client who is slow now.
+        if output.isComplete { finish(exchange) } else { worker.loop.setDeadline(self, 0) }
         return
       }
       let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
@@ -134,14 +136,19 @@ extension ClientConnection {
       exchange.bodyConsumed(sent - leadSent)
     }
     worker.counters.add(.clientBytesSent, sent)
-    exchange.bytesSent += sent
+    exchange.bytesSent += sent - leadSent
     if written == total { return true }
-    guard written >= 0 || written == -Int(EAGAIN) || written == -Int(EINTR) else {
+    if written == -Int(EINTR) {
+      // The socket has room: no edge would come.
+      worker.loop.resumeLater(self)
+      return false
+    }
+    guard written >= 0 || written == -Int(EAGAIN) else {
       perform(machine.handle(.failed))
       return false
     }
     isWritable = false
-    worker.loop.setDeadline(self, worker.loop.now + worker.limits.gapTimeoutMilliseconds)
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.bodyTimeoutMilliseconds)
     return false
   }
 
@@ -179,9 +186,18 @@ extension ClientConnection {
 
   /// Writes a chunk's size line, or the last chunk, behind the head in the first write, into `lead` later.
   private func addFraming(_ first: Bool, isEnd: Bool, size: Int) {
-    let text = (output.hasSentChunk ? "\r\n" : "") + String(size, radix: 16) + (isEnd ? "\r\n\r\n" : "\r\n")
+    worker.note.removeAll()
+    if output.hasSentChunk { worker.note.append("\r\n") }
+    worker.note.append(hex: UInt64(size), digits: 1)
+    worker.note.append(isEnd ? "\r\n\r\n" : "\r\n")
     output.hasSentChunk = true
-    if first { worker.tail.append(text) } else { output.lead.append(contentsOf: text.utf8) }
+    let worker = worker
+    if first {
+      worker.tail.append(worker.note.bytes)
+    } else {
+      unsafe output.lead.append(
+        contentsOf: UnsafeBufferPointer(start: worker.note.base, count: worker.note.count))
+    }
   }
 
   /// The source has no more. False: that is too early, and the response is cut.

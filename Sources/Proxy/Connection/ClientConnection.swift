@@ -68,6 +68,11 @@ final class ClientConnection: Channel, ExchangeClient {
 
   override func timedOut() {
     worker.counters.add(timeOut)
+    // An answer that the peer does not take cannot be followed by another.
+    if output.isActive { return perform(machine.handle(.failed)) }
+    if machine.phase == .exchanging, machine.bodyIsArriving, let exchange {
+      return exchange.requestBodyFailed(status: 408)
+    }
     perform(machine.handle(.timedOut))
   }
 
@@ -94,6 +99,7 @@ final class ClientConnection: Channel, ExchangeClient {
     case .none: break
     case .startExchange: startExchange()
     case .readNext: readNext()
+    case .awaitFirstRequest: worker.loop.setDeadline(self, worker.loop.now + Worker.lingerMilliseconds)
     case .refuseSlowHead: refuse(status: 408)
     case .linger: linger()
     case .close: close()
@@ -152,7 +158,14 @@ final class ClientConnection: Channel, ExchangeClient {
     worker.loop.resumeLater(self)
   }
 
-  func drain() { perform(machine.handle(.drainBegan)) }
+  /// A request that is here already was accepted, and is answered (L30).
+  func drain() {
+    if machine.phase == .idle {
+      isReadable = true
+      receive()
+    }
+    perform(machine.handle(.drainBegan))
+  }
 
   /// Answers something that is no request we may act upon. Framing is in doubt: the connection ends.
   func refuse(status: UInt16) {

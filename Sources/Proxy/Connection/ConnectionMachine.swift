@@ -33,6 +33,8 @@ struct ConnectionMachine: Equatable {
     case none
     case startExchange
     case readNext
+    /// Give the peer two seconds to ask.
+    case awaitFirstRequest
     /// Answer 408 and end; only once.
     case refuseSlowHead
     /// End our side, then read until the peer ends or two seconds have passed.
@@ -48,6 +50,8 @@ struct ConnectionMachine: Equatable {
   private(set) var keepsAlive = true
   private(set) var hasPeerEnded = false
   private(set) var isDraining = false
+  /// No request has been read yet.
+  private(set) var isNew = true
   private var hasRefusedSlowHead = false
 
   mutating func handle(_ event: Event) -> Action {
@@ -116,6 +120,7 @@ struct ConnectionMachine: Equatable {
   }
 
   private mutating func begin(_ hasBody: Bool, _ keepsAlive: Bool) -> Action {
+    isNew = false
     bodyIsArriving = hasBody
     self.keepsAlive = keepsAlive && !isDraining
     return move(to: .exchanging, .startExchange)
@@ -129,10 +134,12 @@ struct ConnectionMachine: Equatable {
     return hasPeerEnded ? move(to: .closed, .close) : move(to: .lingering, .linger)
   }
 
+  /// Whoever has connected is about to ask: its first request is awaited, others are on their own (L30).
   private mutating func drainBegan() -> Action {
     isDraining = true
     keepsAlive = false
-    return phase == .idle ? move(to: .lingering, .linger) : .none
+    guard phase == .idle else { return .none }
+    return isNew ? .awaitFirstRequest : move(to: .lingering, .linger)
   }
 
   private mutating func ended() -> Action {

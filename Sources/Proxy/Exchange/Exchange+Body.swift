@@ -33,7 +33,7 @@ extension Exchange {
     collectLimit = limit
     phase = .waiting
     persistRequest()
-    client?.wantsRequestBody(of: self)
+    stream?.wantsRequestBody(of: self)
   }
 
   /// The body's framing is broken, or it is too long. The origin must not take it for complete.
@@ -42,7 +42,7 @@ extension Exchange {
     ownFetch?.clientGone()
     ownFetch = nil
     leaveFill()
-    if phase == .delivering { client?.cut(self) } else { refuse(status: status) }
+    if phase == .delivering { stream?.cut(self) } else { refuse(status: status) }
   }
 
   /// The demo origin's slow page.

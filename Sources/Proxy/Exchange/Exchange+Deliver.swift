@@ -41,19 +41,26 @@ extension Exchange {
     case .unsatisfiable: return deliverUnsatisfiable(length)
     }
     phase = .delivering
-    client?.sendHead(of: self)
+    stream?.sendHead(of: self)
   }
 
   /// Answers from a fill while it runs.
   func deliver(_ fill: Fill, _ head: ArrivedHead) {
+    // It was asked for like a page for all, and is one client's (lifecycle L18).
+    if traits.contains(.authorization), !head.isStored, !head.allowsAuthorization, head.status < 500 {
+      decision = .bypass(.authorization)
+    }
+    arrived = head
+    let isWhole = head.isRaw || reading?.isStarter(self) ?? false
     switch worker.policy.deliver(self) {
     case .deliver: break
     case .synthesize(let response): return deliverSynthetic(response)
     case .restart: return restart()
     case .fail: return fail()
     }
-    unsafe outgoing.storedHead = head.base
-    outgoing.storedCount = head.count
+    let bytes = isWhole ? head.ownBytes : head.bytes
+    unsafe bytes.withUnsafeBufferPointer { unsafe outgoing.storedHead = $0.baseAddress }
+    outgoing.storedCount = bytes.count
     outgoing.bodyLength = head.contentLength
     outgoing.statesLength = true
     outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
@@ -79,7 +86,7 @@ extension Exchange {
     case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
     }
     phase = .delivering
-    client?.sendHead(of: self)
+    stream?.sendHead(of: self)
   }
 
   /// What of a whole response this request gets, by its conditions and its range.
@@ -93,7 +100,8 @@ extension Exchange {
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
     return switch evaluateRange(
-      request: request.head, length: length, etag: etag, lastModified: lastModified, date: nil)
+      request: request.head, length: length, etag: etag, lastModified: lastModified,
+      date: HeadFacts(storedHead(outgoing)).date)
     {
     case .whole: .whole
     case .part(let start, let end): .part(start, end)
@@ -173,7 +181,8 @@ extension Exchange {
   /// Books the request: metrics and log.
   func report() {
     guard facts.role == .proxy else { return }
-    let microseconds = Int(worker.loop.kernel.microseconds() - startedAt)
+    // A head that was refused never became a request that begins.
+    let microseconds = startedAt == 0 ? 0 : Int(worker.loop.kernel.microseconds() - startedAt)
     worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
     worker.log(self, microseconds: microseconds)
   }

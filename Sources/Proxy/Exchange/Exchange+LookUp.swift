@@ -7,12 +7,17 @@ import Storage
 extension Exchange {
   func receive() {
     phase = .deciding
+    // What is announced as too long is refused before anybody upstream hears of it.
+    if case .length(let length) = request.framing, length > worker.limits.maxBodyBytes {
+      return refuse(status: 413)
+    }
     if worker.isLoop(request.head) {
       decision = .failed(.loop, .miss)
       return deliverOwn(status: 508, body: Array("This request has passed here before.\n".utf8))
     }
     directives = RequestDirectives.parse(from: request.head)
     traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
+    if hopsLeft == 0 { return answerLastHop() }
     switch worker.policy.receive(self) {
     case .hash: lookUp()
     case .pass(let reason): pass(reason)
@@ -48,6 +53,8 @@ extension Exchange {
 
   func lookUp() {
     phase = .deciding
+    // What an earlier look-up found may have been purged since: it must not be confirmed by a later fill.
+    if stale != nil { stale = nil }
     guard worker.policy.hash(self) == .lookUp else { return fail() }
     lookUps += 1
     writeKey()
@@ -67,7 +74,7 @@ extension Exchange {
     let worker = worker
     worker.key.removeAll()
     worker.url.removeAll()
-    worker.keyTemplate.write(scheme: facts.scheme, request: request, to: &worker.key)
+    worker.keyTemplate.write(scheme: scheme, request: request, to: &worker.key)
     writeCanonicalURL(request, to: &worker.url)
     keyHash = worker.store.seed.hash(worker.key.bytes)
     urlHash = worker.store.seed.hash(worker.url.bytes)
@@ -97,8 +104,10 @@ extension Exchange {
     }
     guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
     let born = entry.born
+    let isMarked = entry.isMarked
     stale = consume entry
-    join(replacing: born)
+    // Known to be unshareable by now: each on its own, and the entry only stands in for errors (L14).
+    if isMarked { pass(.hitForMiss) } else { join(replacing: born) }
   }
 
   private func hit(_ entry: consuming EntryHandle) {

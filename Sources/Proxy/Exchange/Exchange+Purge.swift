@@ -29,16 +29,14 @@ extension Exchange {
     deliverOwn(status: 200, body: answer.bytes.array, contentType: "application/json")
   }
 
-  /// A proxy on this machine makes every client's address loopback; its forwarding fields give it away (L24).
   private var mayPurge: Bool {
-    guard let address = facts.address else { return false }
-    let isForwarded = request.head.present.intersects(FieldSet(.forwarded, .xForwardedFor, .via))
-    if isForwarded, !facts.isTrusted, address.isLoopback { return false }
-    return worker.configuration.purgeFrom.contains { $0.contains(address) }
+    guard let client else { return false }
+    if client.isLoopback, !isTrulyLocal { return false }
+    return worker.configuration.purgeFrom.contains { $0.contains(client) }
   }
 
   private func refusePurge() {
-    let seen = facts.address.map { $0.hostText } ?? "unknown"
+    let seen = client?.hostText ?? "unknown"
     decision = .purge(.refused)
     deliverOwn(
       status: 403,

@@ -59,6 +59,6 @@ extension Exchange {
     outgoing.sendsBody = request.method != .head && mayHaveBody(status)
     body.read(bytes)
     phase = .delivering
-    client?.sendHead(of: self)
+    stream?.sendHead(of: self)
   }
 }

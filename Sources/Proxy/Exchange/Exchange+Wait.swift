@@ -38,7 +38,10 @@ extension Exchange {
     persistRequest()
     phase = .waiting
     let local = worker.local(fill)
-    guard local.enter(self) else { return leaveAndLookUp() }
+    guard local.enter(self) else {
+      if local.isEmpty { worker.forget(local) }
+      return leaveAndLookUp()
+    }
     reading = local
     if let fetch {
       local.starter = self
@@ -58,7 +61,7 @@ extension Exchange {
   func fillProgressed() {
     switch phase {
     case .waiting: headOrFailure()
-    case .delivering: client?.bodyProgressed(of: self)
+    case .delivering: stream?.bodyProgressed(of: self)
     case .receiving, .deciding, .finished: break
     }
   }
@@ -68,8 +71,9 @@ extension Exchange {
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
     missReason = .waitTimedOut
-    writeKey()
-    join(replacing: stale?.born ?? 0)
+    // Each wait takes its time, so this cannot go round for ever.
+    lookUps = 0
+    lookUp()
   }
 
   private func headOrFailure() {
@@ -127,7 +131,10 @@ extension Exchange {
   private func fetchFailed(_ fill: Fill) {
     worker.loop.setDeadline(self, 0)
     if staleIsServable { return deliverStale() }
-    deliverError(FetchFailure(rawValue: fill.failureReason) ?? .cancelled)
+    let failure = FetchFailure(rawValue: fill.failureReason) ?? .cancelled
+    // Given up for want of readers, on another worker, while this one was joining.
+    if failure == .cancelled, reading?.isStarter(self) == false { return leaveAndLookUp() }
+    deliverError(failure)
   }
 
   /// A stale entry is in hand that may take the place of an error (lifecycle L16).

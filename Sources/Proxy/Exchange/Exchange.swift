@@ -10,7 +10,11 @@ import Storage
 /// Belongs to its worker, which lends it to one request after the other: a hit allocates nothing.
 final class Exchange: Timed {
   let worker: Worker
-  var client: (any ExchangeClient)?
+  /// The stream that the response goes to.
+  var stream: (any ExchangeClient)?
+  /// Who asks; see `findClient`.
+  var client: SocketAddress?
+  var scheme: StaticString = "http"
   var facts = ClientFacts()
   var phase = ExchangePhase.receiving
   /// `req`.
@@ -25,6 +29,8 @@ final class Exchange: Timed {
   var reading: LocalFill?
   /// The fetch that carries this request's own body.
   var ownFetch: Fetch?
+  /// The head of the fill that it was answered from.
+  var arrived: ArrivedHead?
   var decision = Decision.hit
   var missReason = MissReason.cold
   /// Its place among the readers of `reading`.
@@ -57,7 +63,7 @@ final class Exchange: Timed {
 
   /// For the next request.
   func prepare(client: any ExchangeClient, facts: ClientFacts) {
-    self.client = client
+    stream = client
     self.facts = facts
     phase = .receiving
     request.begin()
@@ -67,6 +73,7 @@ final class Exchange: Timed {
     lookUps = 0
     status = 0
     bytesSent = 0
+    startedAt = 0
     bodyReceived = 0
     isPersistent = false
     requestHasBody = false
@@ -77,8 +84,9 @@ final class Exchange: Timed {
   /// Lets go of all that it holds.
   func clear() {
     phase = .finished
-    client = nil
+    stream = nil
     leaveFill()
+    arrived = nil
     body.clear()
     if stale != nil { stale = nil }
     outgoing = Outgoing()
@@ -89,6 +97,7 @@ final class Exchange: Timed {
   func start() {
     startedAt = worker.loop.kernel.microseconds()
     requestHasBody = request.framing != .none
+    findClient()
     switch facts.role {
     case .proxy: receive()
     case .admin: worker.admin.answer(self)

@@ -2,6 +2,7 @@ import Bytes
 import Caching
 import HTTP
 import Storage
+import Upstream
 
 /// The head of a fill's response, as every reader on every worker sees it. Immutable once published.
 @safe final class ArrivedHead: FillHead, @unchecked Sendable {
@@ -9,6 +10,9 @@ import Storage
   /// The serialised head without the empty line, as it is stored.
   let base: UnsafePointer<UInt8>
   let count: Int
+  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`); empty
+  /// where there are none.
+  private let own: UnsafeMutableBufferPointer<UInt8>
   let facts: HeadFacts
   /// How long it may be used; `nil` when it is not stored.
   let freshness: Freshness?
@@ -17,6 +21,9 @@ import Storage
   let allowsAuthorization: Bool
   /// Conditions and ranges were the origin's to answer.
   let isRaw: Bool
+  /// Who answered, and how long after the request was sent, for the log.
+  let server: Server?
+  let firstByteMicroseconds: Int?
   /// After a 304: the entry that it confirmed.
   let confirmed: EntryHandle?
 
@@ -26,7 +33,12 @@ import Storage
   var isStored: Bool { freshness != nil && confirmed == nil }
   var lastModified: Int64? { facts.modified }
 
-  init(_ bytes: borrowing OutputBuffer, _ traits: ArrivedTraits, confirmed: consuming EntryHandle?) {
+  init(
+    _ bytes: borrowing OutputBuffer, _ traits: ArrivedTraits, confirmed: consuming EntryHandle?,
+    own: [UInt8] = []
+  ) {
+    unsafe self.own = .allocate(capacity: own.count)
+    _ = unsafe self.own.initialize(from: own)
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
     unsafe copy.update(from: bytes.base, count: bytes.count)
     unsafe base = UnsafePointer(copy)
@@ -37,13 +49,18 @@ import Storage
     age = traits.age
     allowsAuthorization = traits.allowsAuthorization
     isRaw = traits.isRaw
+    server = traits.server
+    firstByteMicroseconds = traits.firstByteMicroseconds
     self.confirmed = consume confirmed
     super.init(
       contentLength: traits.contentLength, isJoinable: traits.isJoinable, varyNames: traits.varyNames,
       selecting: traits.selecting)
   }
 
-  deinit { unsafe base.deallocate() }
+  deinit {
+    unsafe base.deallocate()
+    unsafe own.deallocate()
+  }
 
   var bytes: Span<UInt8> {
     @_lifetime(borrow self)
@@ -51,6 +68,15 @@ import Storage
       // SAFETY: `base` holds `count` bytes for as long as this object lives.
       let span = unsafe Span<UInt8>(_unsafeStart: base, count: count)
       return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// For the client whose request the fill was made from.
+  var ownBytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      guard unsafe !own.isEmpty else { return bytes }
+      return unsafe _overrideLifetime(Span<UInt8>(_unsafeElements: UnsafeBufferPointer(own)), borrowing: self)
     }
   }
 
@@ -70,6 +96,8 @@ struct ArrivedTraits {
   var age: Int?
   var allowsAuthorization = false
   var isRaw = false
+  var server: Server?
+  var firstByteMicroseconds: Int?
   var contentLength: Int?
   var isJoinable = false
   var varyNames: [UInt8] = []

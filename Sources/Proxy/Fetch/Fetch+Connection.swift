@@ -7,7 +7,7 @@ import Upstream
 extension Fetch {
   func connect() {
     guard let server else { return }
-    if let idle = worker.takeIdle(server) {
+    if mayReuse, let idle = worker.takeIdle(server) {
       worker.counters.add(.upstreamConnectionsReused)
       use(idle)
       connected()
@@ -52,7 +52,8 @@ extension Fetch {
   func connectionBroke(inBody: Bool) {
     let wasReused = connection?.wasReused ?? false
     worker.counters.add(inBody ? .resetInBody : .resetBeforeFirstByte)
-    let sawNothing = connection?.hasPartialHead != true
+    let sawNothing = connection?.hasPartialHead != true && interims == 0
+    if wasReused { mayReuse = false }
     if !inBody, !wasReused { report(.resetBeforeFirstByte) }
     if inBody || !wasReused { leaveServer() } else { dropConnection() }
     perform(

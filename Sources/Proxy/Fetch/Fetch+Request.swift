@@ -18,7 +18,7 @@ extension Fetch {
       bodyFraming = exchange.request.framing
       bodyHasEnded = false
     }
-    machine.isReplayable = method.isIdempotent && bodyHasEnded
+    machine.isReplayable = method.isIdempotent
     Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
     fetchRequest.write(to: &pending)
     writeFraming()
@@ -40,17 +40,24 @@ extension Fetch {
 
   private static func edit(_ head: inout Head, for exchange: Exchange, isBuilt: Bool) {
     head.removeHopByHop()
-    head.remove(FieldSet(.contentLength, .host))
-    head.remove(FieldSet.neverForwarded)
-    // We have answered it, or will not wait for the origin's word: the body follows the request at once.
-    head.remove(.expect)
+    head.remove(Self.ownFields)
     if isBuilt { buildFillHead(&head) }
+    if let left = exchange.hopsLeft {
+      head.remove(.maxForwards)
+      head.append(.maxForwards, Array("\(left - 1)".utf8).span)
+    }
     exchange.worker.addForwarding(to: &head, for: exchange)
   }
+
+  /// Stated by us, or never forwarded. `Expect` is answered here: the body follows the request at once.
+  private static let ownFields = FieldSet(
+    bits: FieldSet(.contentLength, .host, .expect).bits | FieldSet.neverForwarded.bits)
 
   private func addOurValidators() {
     guard let entry = revalidated?.duplicate() else { return }
     let facts = HeadFacts(entry.head)
+    // Asked without a condition, the origin can confirm nothing.
+    if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
     if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
     if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
   }
@@ -113,7 +120,7 @@ extension Fetch {
   func sendBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
     guard count > 0, acceptsBody else { return }
     if bodyFraming == .chunked {
-      pending.append(String(count, radix: 16))
+      pending.append(hex: UInt64(count), digits: 1)
       pending.append("\r\n")
     }
     unsafe pending.append(from: bytes, count: count)
@@ -135,15 +142,20 @@ extension Fetch {
     worker.counters.add(.upstreamBytesSent, count)
     if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
     // Without a body the head stays, for a replay.
-    guard pendingSent == pending.count, bodyFraming != .none else { return }
+    guard bodyFraming != .none else { return }
+    let isAllSent = pendingSent == pending.count
+    defer { if isAllSent, !bodyHasEnded { wantBody() } }
+    // A short body is kept, so that the request can be sent again on another connection.
+    guard pending.count > Self.replayLimit else { return }
+    // A server that takes a body slower than it comes never has all of it: what it has taken goes in pieces.
+    guard isAllSent || pendingSent >= Self.bodyWindow else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
-    pending.removeAll()
+    pending.removeFirst(pendingSent)
     pendingSent = 0
     headCount = 0
-    if !bodyHasEnded { wantBody() }
   }
 
   func wantBody() {
-    if let exchange = worker.localIfAny(fill)?.starter { exchange.client?.wantsRequestBody(of: exchange) }
+    if let exchange = worker.localIfAny(fill)?.starter { exchange.stream?.wantsRequestBody(of: exchange) }
   }
 }

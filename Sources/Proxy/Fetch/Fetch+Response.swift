@@ -15,11 +15,12 @@ extension Fetch {
     if machine.phase == .awaitingHead, bodyFraming != .none, !bodyHasEnded { wantBody() }
   }
 
-  /// 1xx but 101, forwarded to those who wait (lifecycle L28).
-  func interimArrived(_ bytes: [UInt8]) {
+  /// 1xx but 101, forwarded to those who wait (lifecycle L28). False: no origin means so many.
+  func interimArrived(_ bytes: [UInt8]) -> Bool {
     interims += 1
-    guard interims <= Self.interimLimit else { return }
-    worker.localIfAny(fill)?.interim(bytes)
+    guard interims <= Self.interimFloodLimit else { return false }
+    if interims <= Self.interimLimit { worker.localIfAny(fill)?.interim(bytes) }
+    return true
   }
 
   /// The final head. `framing` says how its body ends.
@@ -28,6 +29,11 @@ extension Fetch {
       .upstreamFirstByte, microseconds: Int(worker.loop.kernel.microseconds() - sentAt))
     report(.answered)
     if head.status >= 500, retryWithAlternate() { return }
+    // A built request has no conditions but ours.
+    if head.status == 304, kind != .passed, revalidated == nil {
+      worker.counters.add(.badResponse)
+      return responseWasBad()
+    }
     switch worker.policy.fetchResponse(self) {
     case .deliver, .pass: break
     case .retry: if retry() { return }
@@ -69,7 +75,16 @@ extension Fetch {
       && (traits.freshness != nil || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions) && head.status >= 500)
     bodyLeft = traits.contentLength
     isStorable = traits.freshness != nil
-    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: nil)
+    var own: [UInt8] = []
+    if !directives.withheldFields.isEmpty {
+      var whole = OutputBuffer(capacity: 1024)
+      writeStoredHead(
+        status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, withholds: false, to: &whole)
+      own = whole.bytes.array
+    }
+    traits.server = server
+    traits.firstByteMicroseconds = Int(worker.loop.kernel.microseconds() - sentAt)
+    let arrived = ArrivedHead(worker.headBytes, traits, confirmed: nil, own: own)
     response = arrived
     if isStorable {
       worker.store.headArrived(fill, vary: arrived.varyNames, selecting: arrived.selecting)

@@ -41,6 +41,8 @@ final class Fetch: Timed {
   var connection: UpstreamConnection?
   var server: Server?
   var tried = TriedServers()
+  /// An idle connection may be taken; not for a replay, or one closed connection after the other might be.
+  var mayReuse = true
   var ticket: UInt64 = 0
   var requestedAt: CacheSeconds = 0
   var sentAt: Int64 = 0
@@ -55,9 +57,12 @@ final class Fetch: Timed {
 
   static let slowReaderMilliseconds: Milliseconds = 5000
   static let interimLimit = 16
+  static let interimFloodLimit = 256
   static let retryLimit = 4
   /// What is read on although nobody waits for it (lifecycle L13), in bytes.
   static let unreadLimit = 4 << 20
+  /// Bytes of a request that are kept for a replay; a longer one is sent once.
+  static let replayLimit = 16384
   /// Bytes of a request's body kept while the server does not take them.
   static let bodyWindow = 65536
 
@@ -125,6 +130,7 @@ final class Fetch: Timed {
     case .connecting:
       worker.counters.add(.connectTimeouts)
       report(.connectFailed)
+      if let server { tried.insert(server) }
     case .awaitingHead:
       worker.counters.add(.firstByteTimeouts)
       report(.timedOut(keyHash: fill.hash.low))
@@ -190,6 +196,8 @@ final class Fetch: Timed {
   func retryWithAlternate() -> Bool {
     guard kind == .shared, retries == 0, let alternate = fill.alternateRequest else { return false }
     retries += 1
+    // The other request asks for the whole response: no 304 answers it.
+    revalidated = nil
     pending.removeAll()
     pending.append(alternate)
     headCount = alternate.count
@@ -249,7 +257,10 @@ final class Fetch: Timed {
       abandonIfUnread(readers: 0)
       if machine.phase == .ended { return }
     }
-    connection?.resumeReading()
+    guard let connection else { return }
+    // From here on it is the origin's time again, not the readers'.
+    if machine.phase == .readingBody { setDeadline(worker.limits.gapTimeoutMilliseconds) }
+    connection.resumeReading()
   }
 
   private func abandonIfUnread(readers: Int) {

@@ -8,7 +8,10 @@ import Storage
 extension UpstreamConnection {
   func receive() {
     var goesOn = true
+    var reads = 0
     while goesOn, fd >= 0 {
+      reads += 1
+      if reads > Self.readsPerTurn { return worker.loop.resumeLater(self) }
       switch machine.phase {
       case .connecting, .closed: goesOn = false
       case .idle: goesOn = receiveUnasked()
@@ -80,11 +83,12 @@ extension UpstreamConnection {
       }
       let end = start + response.end
       if response.status < 200 {
-        guard response.status != 101 else {
+        let bytes = unsafe Array(UnsafeBufferPointer(start: base + start, count: response.end))
+        guard response.status != 101, fetch.interimArrived(bytes) else {
+          worker.counters.add(.badResponse)
           fetch.responseWasBad()
           return false
         }
-        unsafe fetch.interimArrived(Array(UnsafeBufferPointer(start: base + start, count: response.end)))
         response.begin()
         start = end
         if start == count {

@@ -12,7 +12,7 @@ import Upstream
 final class UpstreamConnection: Channel {
   let worker: Worker
   let server: Server
-  weak var fetch: Fetch?
+  var fetch: Fetch?
   var machine = UpstreamMachine()
   var response = ResponseHead()
   /// Part of a head, kept until the rest arrives.
@@ -26,6 +26,8 @@ final class UpstreamConnection: Channel {
   /// Bytes came behind the response: what follows cannot be trusted.
   var hasLeftovers = false
 
+  /// Reads for one response before the others have their turn (lifecycle L3).
+  static let readsPerTurn = 8
   /// Requests on one connection, as nginx bounds them.
   static let requestLimit = 10_000
 

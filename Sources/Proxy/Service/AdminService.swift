@@ -142,7 +142,7 @@ struct AdminService {
         return isSame(value.extracting(7..<value.count), token.span)
       } ?? false
     }
-    guard let address = exchange.facts.address, address.isLoopback || address.isUnix else { return false }
+    guard exchange.isTrulyLocal else { return false }
     let isJSON = exchange.request.head.withValue(of: .contentType) { type in
       let end = type.firstIndex(of: .semicolon) ?? type.count
       return type.extracting(type.trimmed(ByteRange(0, end))).equalsIgnoringCase("application/json")

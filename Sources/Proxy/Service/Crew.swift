@@ -68,7 +68,7 @@ final class Crew {
   }
 
   var addressLines: [String] {
-    sockets.map { "Listening on \($0.address)" } + (adminSocket.map { ["Admin on \($0.address)"] } ?? [])
+    sockets.map { "Listening on \($0.address)" } + (adminSocket.map { ["Listening on \($0.address) (admin)"] } ?? [])
   }
 
   /// Starts the threads; returns when all of them listen.

@@ -56,7 +56,7 @@ final class LocalFill {
     for reader in readers {
       if reader.phase == .delivering, reader.body.offset < limit {
         worker.counters.add(.readersCut)
-        reader.client?.cut(reader)
+        reader.stream?.cut(reader)
       } else {
         reader.fillProgressed()
       }
@@ -65,6 +65,6 @@ final class LocalFill {
 
   /// Interim responses reach those who still wait for the head.
   func interim(_ bytes: [UInt8]) {
-    for reader in readers where reader.phase == .waiting { reader.client?.sendInterim(bytes, of: reader) }
+    for reader in readers where reader.phase == .waiting { reader.stream?.sendInterim(bytes, of: reader) }
   }
 }

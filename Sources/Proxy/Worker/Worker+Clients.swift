@@ -45,52 +45,66 @@ extension Worker {
   /// `Via`, `X-Forwarded-*` and `Forwarded` for the origin. What an untrusted client says about the way here is
   /// replaced, what a trusted proxy says is added to (lifecycle L24).
   func addForwarding(to head: inout Head, for exchange: Exchange) {
-    let isTrusted = exchange.facts.isTrusted
-    if !isTrusted {
-      head.remove(FieldSet(.forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost))
+    if !exchange.facts.isTrusted { head.remove(Self.forwardingFields) }
+    let authority = exchange.request.authority
+    let via = viaValue
+    head.append(.via, via.span)
+    addToList(.xForwardedFor, in: &head) { note in writeClient(exchange, to: &note) }
+    if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.scheme) }
+    if !head.has(.xForwardedHost), !authority.isEmpty {
+      exchange.request.head.withBytes(authority) { head.append(.xForwardedHost, $0) }
     }
-    var text = OutputBuffer(capacity: 128)
-    text.append("1.1 ")
-    text.append(deployment.pseudonym)
-    head.append(.via, text.bytes)
-    text.removeAll()
-    let address = exchange.facts.address
-    if let address { text.append(address.hostText) } else { text.append("unknown") }
-    head.append(.xForwardedFor, text.bytes)
-    if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.facts.scheme) }
-    let authority = exchange.request.head.withBytes(exchange.request.authority) { $0.array }
-    if !head.has(.xForwardedHost), authority.count > 0 { head.append(.xForwardedHost, authority.span) }
-    text.removeAll()
-    text.append("for=")
-    appendNode(address, to: &text)
-    if authority.count > 0 {
-      text.append(";host=\"")
-      text.append(authority)
-      text.append("\"")
+    addToList(.forwarded, in: &head) { note in
+      note.append("for=")
+      writeNode(exchange, to: &note)
+      if !authority.isEmpty {
+        note.append(";host=\"")
+        exchange.request.head.withBytes(authority) { note.append($0) }
+        note.append(.quote)
+      }
+      note.append(";proto=")
+      note.append(exchange.scheme)
     }
-    text.append(";proto=")
-    text.append(exchange.facts.scheme)
-    head.append(.forwarded, text.bytes)
+  }
+
+  private static let forwardingFields = FieldSet(.forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
+
+  /// Adds a member to a field whose value is a list, in one line.
+  private func addToList(
+    _ field: KnownField, in head: inout Head, _ writeMember: (inout OutputBuffer) -> Void
+  ) {
+    note.removeAll()
+    if head.has(field) {
+      for line in head.lines where line.known == field {
+        note.append(head.value(line))
+        note.append(", ")
+      }
+      head.remove(field)
+    }
+    writeMember(&note)
+    // SAFETY: `note` is not written before this returns.
+    head.append(field, unsafe Span(_unsafeStart: note.base, count: note.count))
+  }
+
+  private func writeClient(_ exchange: Exchange, to note: inout OutputBuffer) {
+    guard let address = exchange.facts.address, !address.isUnix else { return note.append("unknown") }
+    address.writeHost(to: &note)
   }
 
   /// RFC 7239 §6: an IPv6 address stands in brackets and quotes.
-  private func appendNode(_ address: SocketAddress?, to text: inout OutputBuffer) {
-    guard let address, !address.isUnix else { return text.append("unknown") }
-    if address.family == .ipv6 {
-      text.append("\"[")
-      text.append(address.hostText)
-      text.append("]\"")
-    } else {
-      text.append(address.hostText)
-    }
+  private func writeNode(_ exchange: Exchange, to note: inout OutputBuffer) {
+    let isIPv6 = exchange.facts.address?.family == .ipv6
+    if isIPv6 { note.append("\"[") }
+    writeClient(exchange, to: &note)
+    if isIPv6 { note.append("]\"") }
   }
 }
 
 extension SocketAddress {
   /// The address without its port.
   var hostText: String {
-    let text = description
-    guard !isUnix, let colon = text.lastIndex(of: ":") else { return text }
-    return String(text[..<colon].drop { $0 == "[" }.filter { $0 != "]" })
+    var text = OutputBuffer(capacity: 64)
+    writeHost(to: &text)
+    return String(decoding: text.bytes.array, as: UTF8.self)
   }
 }

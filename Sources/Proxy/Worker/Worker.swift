@@ -35,6 +35,9 @@ import Upstream
   var key = OutputBuffer(capacity: 1024)
   var url = OutputBuffer(capacity: 1024)
   var headBytes = OutputBuffer(capacity: 4096)
+  /// For one field's value at a time.
+  var note = OutputBuffer(capacity: 256)
+  let viaValue: [UInt8]
   var logBuffer: AccessLogBuffer
 
   /// Turns since the start.
@@ -69,6 +72,7 @@ import Upstream
     loop = try EventLoop(kernel: kernel)
     limits = WorkerLimits(configuration)
     cachingOptions = configuration.cachingOptions
+    viaValue = Array("1.1 ".utf8) + deployment.pseudonym
     admin = AdminService(deployment: deployment)
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
@@ -184,12 +188,15 @@ import Upstream
   }
 
   private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
-    let address = Array((exchange.facts.address?.hostText ?? "-").utf8)
+    let address = Array((exchange.client?.hostText ?? "-").utf8)
+    let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
     let message = head.message
     var record = AccessRecord(
       client: address.span,
       requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
-      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent), upstream: Span())
+      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
+      upstream: upstream.span)
+    record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
     record.status = exchange.status
     record.bodyBytes = exchange.bytesSent
     record.cacheStatus = exchange.decision.xCacheStatus

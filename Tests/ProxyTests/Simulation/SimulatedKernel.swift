@@ -1,0 +1,215 @@
+import Bytes
+import CLinux
+import Glibc
+import IO
+
+/// The system calls of all workers, on a simulated network. One for all: each worker has its own poll.
+final class SimulatedKernel: Kernel {
+  private enum Descriptor {
+    case poll(Poll)
+    case listener(SimulatedListener)
+    case stream(StreamEnd)
+  }
+
+  let network: Network
+  var faults = Faults()
+  private var table: [Descriptor?] = [nil, nil, nil]
+  /// In the order of their making.
+  private(set) var polls: [Poll] = []
+
+  init(_ network: Network) {
+    self.network = network
+    super.init()
+  }
+
+  // MARK: Descriptors
+
+  /// The lowest that is free, as the kernel does: so numbers are used again at once.
+  private func open(_ descriptor: Descriptor) -> CInt {
+    let fd = place(descriptor)
+    network.trace("open \(fd)")
+    return fd
+  }
+
+  private func place(_ descriptor: Descriptor) -> CInt {
+    if let at = table[3...].firstIndex(where: { $0 == nil }) {
+      table[at] = descriptor
+      return CInt(at)
+    }
+    table.append(descriptor)
+    return CInt(table.count - 1)
+  }
+
+  private func find(_ fd: CInt, _ call: StaticString) -> Descriptor? {
+    guard fd >= 3, fd < table.count, let found = table[Int(fd)] else {
+      network.violate("\(call) of descriptor \(fd), which is not open")
+      return nil
+    }
+    return found
+  }
+
+  private func stream(_ fd: CInt, _ call: StaticString) -> StreamEnd? {
+    guard case .stream(let end)? = find(fd, call) else { return nil }
+    return end
+  }
+
+  func open(listener: SimulatedListener) -> CInt { open(.listener(listener)) }
+
+  func poll(_ fd: CInt) -> Poll? {
+    guard case .poll(let poll)? = find(fd, "poll") else { return nil }
+    return poll
+  }
+
+  /// What is open, for messages.
+  var openText: String {
+    table.indices.compactMap { at in
+      switch table[at] {
+      case .poll: "\(at) poll"
+      case .listener: "\(at) listener"
+      case .stream(let end): "\(at) stream \(end.state.rawValue)"
+      case nil: nil
+      }
+    }.joined(separator: ", ")
+  }
+
+  var streamCount: Int {
+    table.count { if case .stream = $0 { true } else { false } }
+  }
+
+  // MARK: Calls
+
+  override func read(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
+    let result = unsafe reading(fd, into: memory, count: count)
+    network.trace("read \(fd) \(count) = \(result)")
+    return result
+  }
+
+  private func reading(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
+    guard let end = stream(fd, "read") else { return -Int(EBADF) }
+    if count == 0 { network.violate("a read with no room") }
+    switch faults.next(.read) {
+    case nil: return unsafe end.read(into: memory, count: count)
+    case ECONNRESET?:
+      _ = end.take()
+      end.lose(ECONNRESET)
+      return -Int(end.takeError() ?? ECONNRESET)
+    case EAGAIN?:
+      // As if what is there had come a moment later.
+      if end.mayRead { network.after(0) { end.announce(.readable) } }
+      return -Int(EAGAIN)
+    case let code?: return -Int(code)
+    }
+  }
+
+  override func write(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
+    let result = unsafe writing(fd, parts, count: count)
+    network.trace("write \(fd) = \(result)")
+    return result
+  }
+
+  private func writing(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
+    guard let end = stream(fd, "write") else { return -Int(EBADF) }
+    switch faults.next(.write) {
+    case nil: break
+    case EPIPE?:
+      end.lose(EPIPE)
+      return -Int(end.takeError() ?? EPIPE)
+    case EAGAIN?:
+      network.after(0) { end.announce(.writable) }
+      return -Int(EAGAIN)
+    case let code?: return -Int(code)
+    }
+    var total = 0
+    for i in 0..<count {
+      let part = unsafe parts[i]
+      if unsafe part.iov_len == 0 { continue }
+      let written = unsafe end.write(part.iov_base, count: part.iov_len)
+      if written < 0 { return total > 0 ? total : written }
+      total += written
+      if unsafe written < part.iov_len { break }
+    }
+    return total
+  }
+
+  override func accept(_ fd: CInt, peer: inout SocketAddress?) -> CInt {
+    guard case .listener(let listener)? = find(fd, "accept") else { return -EBADF }
+    if !listener.pending.isEmpty {
+      switch faults.next(.accept) {
+      case nil: break
+      case ECONNABORTED?:
+        listener.pending.removeFirst().reset()
+        return -ECONNABORTED
+      case let code?: return -code
+      }
+    }
+    guard !listener.pending.isEmpty else { return -EAGAIN }
+    let end = listener.pending.removeFirst()
+    peer = end.address
+    return open(.stream(end))
+  }
+
+  override func connect(_ address: SocketAddress) -> CInt {
+    if let code = faults.next(.connect) { return -code }
+    let (near, _) = StreamEnd.pair(on: network)
+    near.beginConnecting(to: address)
+    return open(.stream(near))
+  }
+
+  override func connectOutcome(_ fd: CInt) -> CInt { stream(fd, "getsockopt")?.takeError() ?? 0 }
+
+  override func shutdownWrite(_ fd: CInt) {
+    network.trace("shutdown \(fd)")
+    stream(fd, "shutdown")?.shutdownWrite()
+  }
+
+  override func close(_ fd: CInt) {
+    network.trace("close \(fd)")
+    switch find(fd, "close") {
+    case .stream(let end)?: end.close()
+    case .listener(let listener)?: listener.close()
+    case .poll?, nil: break
+    }
+    if fd >= 3, fd < table.count { table[Int(fd)] = nil }
+  }
+
+  override func reset(_ fd: CInt) {
+    network.trace("reset \(fd)")
+    stream(fd, "reset")?.reset()
+    if fd >= 3, fd < table.count { table[Int(fd)] = nil }
+  }
+
+  override func watch(_ pollFD: CInt, _ fd: CInt, token: UInt64, interest: UInt32) -> CInt {
+    guard let poll = poll(pollFD) else { return -EBADF }
+    if let code = faults.next(.watch) { return -code }
+    let watch = Watch(poll: poll, token: token, interest: interest)
+    switch find(fd, "epoll_ctl") {
+    case .stream(let end)?:
+      watch.end = end
+      end.watch = watch
+      watch.edge(end.state)
+    case .listener(let listener)?:
+      watch.listener = listener
+      listener.watch = watch
+      if !listener.pending.isEmpty { watch.edge(.readable) }
+    case .poll?, nil: return -EBADF
+    }
+    return 0
+  }
+
+  override func makePoll() -> CInt {
+    if let code = faults.next(.makePoll) { return -code }
+    polls.append(Poll())
+    return open(.poll(polls[polls.count - 1]))
+  }
+
+  override func wait(
+    _ pollFD: CInt, _ events: UnsafeMutablePointer<linux_event>, capacity: Int, milliseconds: Int
+  ) -> Int {
+    guard let poll = poll(pollFD) else { return -Int(EBADF) }
+    return unsafe poll.wait(events, capacity: capacity, milliseconds: milliseconds, network)
+  }
+
+  override func now() -> Milliseconds { network.now }
+  override func wallClock() -> Int64 { network.wallSeconds }
+  override func microseconds() -> Int64 { network.now * 1000 }
+}
