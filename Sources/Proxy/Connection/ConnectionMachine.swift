@@ -35,7 +35,7 @@ struct ConnectionMachine: Equatable {
     case readNext
     /// Give the peer two seconds to ask.
     case awaitFirstRequest
-    /// Answer 408 and end.
+    /// Answer 408 and end; only once.
     case refuseSlowHead
     /// End our side, then read until the peer ends or two seconds have passed.
     case linger
@@ -52,6 +52,7 @@ struct ConnectionMachine: Equatable {
   private(set) var isDraining = false
   /// No request has been read yet.
   private(set) var isNew = true
+  private var hasRefusedSlowHead = false
 
   mutating func handle(_ event: Event) -> Action {
     switch event {
@@ -85,7 +86,11 @@ struct ConnectionMachine: Equatable {
     case .headCompleted(let hasBody, let keepsAlive): return begin(hasBody, keepsAlive)
     case .refusalWritten: return finish()
     case .peerEnded: return move(to: .closed, .close)
-    case .timedOut: return .refuseSlowHead
+    case .timedOut:
+      // The second time it is the peer that does not take our 408.
+      guard !hasRefusedSlowHead else { return move(to: .closed, .close) }
+      hasRefusedSlowHead = true
+      return .refuseSlowHead
     case .requestBodyEnded, .responseEnded, .failed, .drainBegan: return .none
     }
   }
