@@ -10,12 +10,12 @@ open class Kernel {
   public init() {}
 
   open func read(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
-    let result = unsafe linux_read(fd, memory, count)
+    let result = unsafe linux_receive(fd, memory, count)
     return result < 0 ? Int(-errno) : result
   }
 
   open func write(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
-    let result = unsafe linux_writev(fd, parts, CInt(truncatingIfNeeded: count))
+    let result = unsafe linux_send(fd, parts, CInt(truncatingIfNeeded: count))
     return result < 0 ? Int(-errno) : result
   }
 

@@ -64,7 +64,7 @@ extension Fetch {
     traits.age = head.head.value(of: .age)?.decimal
     traits.isRaw = kind == .passed
     traits.varyNames = vary.names
-    traits.selecting = selectingHash(vary.names.span, request: fetchRequest, seed: worker.store.seed)
+    traits.selecting = selectingHash(vary.names.span, request: memory.request, seed: worker.store.seed)
     var obstacle: Uncacheable?
     switch verdict {
     case .storable where traits.contentLength ?? 0 > worker.limits.maxObjectBytes: obstacle = .tooLarge
@@ -118,7 +118,7 @@ extension Fetch {
     guard kind != .passed else { return }
     if head.status >= 500 {
       worker.store.refreshFailed(fill, now: worker.loop.now)
-    } else if let obstacle, obstacle.setsMark {
+    } else if let obstacle, obstacle.setsMark, kind != .alone {
       worker.store.headArrived(fill, vary: head.varyNames, selecting: head.selecting)
       worker.store.mark(fill, until: worker.loop.cacheSeconds + Worker.markSeconds)
     }
@@ -141,7 +141,7 @@ extension Fetch {
     if isParsed {
       traits.allowsAuthorization = ResponseDirectives.parse(from: merged.head).allowsAuthorizedReuse
       traits.varyNames = VaryList.parse(from: merged.head).names
-      traits.selecting = selectingHash(traits.varyNames.span, request: fetchRequest, seed: worker.store.seed)
+      traits.selecting = selectingHash(traits.varyNames.span, request: memory.request, seed: worker.store.seed)
       let verdict = storabilityOfConfirmed(
         request: self.traits, status: old.status, merged: merged.head, update304: head.head,
         requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
@@ -212,9 +212,10 @@ extension Fetch {
       worker.counters.add(.fillsNotStored)
       return
     }
+    let facts = response.facts
     let outcome = worker.store.commit(
-      fill, head: response.bytes, status: response.status, freshness: freshness, etag: response.facts.etag,
-      lastModified: response.facts.modified)
+      fill, head: response.bytes, status: response.status, freshness: freshness, etag: facts.etag,
+      lastModified: facts.modified)
     switch outcome {
     case .stored, .storedStale: worker.counters.add(.fillsStored)
     case .fenced: worker.counters.add(.fillsFenced)

@@ -25,10 +25,8 @@ final class Fetch: Timed {
   let kind: Kind
   var machine = FetchMachine(isReplayable: true)
   var method = Method.get
-  /// `bereq`.
-  var fetchRequest = Head()
-  /// Serialised request head, then what of the body is not yet sent.
-  var pending = OutputBuffer(capacity: 1024)
+  /// The request: `memory.request` is `bereq`.
+  let memory: FetchMemory
   var pendingSent = 0
   var headCount = 0
   var bodyFraming = BodyFraming.none
@@ -70,6 +68,7 @@ final class Fetch: Timed {
     self.worker = worker
     self.fill = fill
     self.kind = kind
+    memory = worker.takeFetchMemory()
     super.init()
   }
 
@@ -198,8 +197,8 @@ final class Fetch: Timed {
     retries += 1
     // The other request asks for the whole response: no 304 answers it.
     revalidated = nil
-    pending.removeAll()
-    pending.append(alternate)
+    memory.pending.removeAll()
+    memory.pending.append(alternate)
     headCount = alternate.count
     return startOver()
   }
@@ -277,4 +276,12 @@ final class Fetch: Timed {
     guard let left = bodyLeft else { return received <= Self.unreadLimit }
     return left <= Self.unreadLimit || left <= received
   }
+}
+
+/// Memory of a fetch that its worker lends to one after the other.
+final class FetchMemory {
+  /// `bereq`.
+  var request = Head()
+  /// Serialised request head, then what of the body is not yet sent.
+  var pending = OutputBuffer(capacity: 1024)
 }

@@ -43,6 +43,9 @@ import Upstream
   /// Turns since the start.
   private(set) var turnCount: Milliseconds = 0
   private var spareExchanges: [Exchange] = []
+  private var spareFetchMemory: [FetchMemory] = []
+  /// Of fetches that ended in this turn, and may still be on the stack.
+  private var endedFetchMemory: [FetchMemory] = []
   private var fills: [ObjectIdentifier: LocalFill] = [:]
   private var fetches: [ObjectIdentifier: Fetch] = [:]
   private var queued: [UInt64: Fetch] = [:]
@@ -98,6 +101,7 @@ import Upstream
 
   func turn(longest: Int) {
     turnCount += 1
+    reuseFetchMemory()
     let isQuiet = takeMail()
     if logBuffer.isOn { logBuffer.flushIfOld(loop.now) }
     loop.turn(longest: isQuiet ? (logBuffer.isOn && longest < 0 ? 1000 : longest) : 0)
@@ -171,7 +175,18 @@ import Upstream
     fetch.begin()
   }
 
-  func ended(_ fetch: Fetch) { fetches[ObjectIdentifier(fetch.fill)] = nil }
+  func ended(_ fetch: Fetch) {
+    fetches[ObjectIdentifier(fetch.fill)] = nil
+    if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
+  }
+
+  func takeFetchMemory() -> FetchMemory { spareFetchMemory.popLast() ?? FetchMemory() }
+
+  private func reuseFetchMemory() {
+    guard !endedFetchMemory.isEmpty else { return }
+    if spareFetchMemory.count < Self.spareLimit { spareFetchMemory.append(contentsOf: endedFetchMemory) }
+    endedFetchMemory.removeAll(keepingCapacity: true)
+  }
 
   func enqueue(_ fetch: Fetch) -> UInt64 {
     lastTicket += 1
