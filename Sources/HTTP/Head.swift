@@ -165,7 +165,7 @@ public struct FieldLine: Sendable {
     let start = added.count
     Head.append(field.name, to: &added)
     let middle = added.count
-    for i in value.indices { added.append(value[i]) }
+    unsafe value.withUnsafeBufferPointer { unsafe added.append(contentsOf: $0) }
     lines.append(
       FieldLine(
         name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: field, isAdded: true))

@@ -52,12 +52,13 @@ extension Fetch {
 
   private func publish(_ head: inout ResponseHead, framing: BodyFraming) {
     head.head.removeHopByHop()
-    let verdict = judge(head)
     let directives = ResponseDirectives.parse(from: head.head)
+    let verdict = judge(head, directives)
     let vary = VaryList.parse(from: head.head)
     worker.headBytes.removeAll()
     writeStoredHead(
-      status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, to: &worker.headBytes)
+      status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
+      to: &worker.headBytes)
     var traits = ArrivedTraits(status: head.status)
     traits.contentLength = bodyLength(framing, head: head)
     traits.allowsAuthorization = directives.allowsAuthorizedReuse
@@ -79,7 +80,8 @@ extension Fetch {
     if !directives.withheldFields.isEmpty {
       var whole = OutputBuffer(capacity: 1024)
       writeStoredHead(
-        status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, withholds: false, to: &whole)
+        status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
+        withholds: false, to: &whole)
       own = whole.bytes.array
     }
     traits.server = server
@@ -95,11 +97,11 @@ extension Fetch {
     fill.publishHead(arrived)
   }
 
-  private func judge(_ head: borrowing ResponseHead) -> Storability {
+  private func judge(_ head: borrowing ResponseHead, _ directives: ResponseDirectives) -> Storability {
     if kind == .passed { return .not(method == .get ? .policy : .method) }
     return storability(
-      method: method, request: traits, status: head.status, response: head.head, requestTime: requestedAt,
-      responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
+      method: method, request: traits, status: head.status, response: head.head, directives: directives,
+      requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
       options: worker.cachingOptions)
   }
 
