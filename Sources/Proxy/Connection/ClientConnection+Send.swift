@@ -220,8 +220,8 @@ extension ClientConnection {
     if fd >= 0, machine.phase == .idle, isReadable || input != nil { worker.loop.resumeLater(self) }
   }
 
-  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the body,
-  /// only a reset shows that it is none.
+  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the
+  /// body, only a reset shows that it is none.
   func cut(_ exchange: Exchange) {
     guard exchange === self.exchange, fd >= 0 else { return }
     output.isActive = false

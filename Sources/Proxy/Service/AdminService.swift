@@ -132,8 +132,8 @@ struct AdminService {
     exchange.deliverOwn(status: 200, body: answer.bytes.array, contentType: AdminText.contentType)
   }
 
-  /// A page in somebody's browser can reach this listener, by a form or by a name that resolves to it. It cannot
-  /// set this content type unasked, nor a literal loopback Host.
+  /// A page in somebody's browser can reach this listener, by a form or by a name that resolves to it. It
+  /// cannot set this content type unasked, nor a literal loopback Host.
   private func isAuthorized(_ exchange: Exchange) -> Bool {
     let token = Array((deployment.configuration.adminToken ?? "").utf8)
     if !token.isEmpty {

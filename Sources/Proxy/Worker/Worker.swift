@@ -1,3 +1,8 @@
+// Proxy: what answers requests. Worker: a thread's share. Connection: a client's bytes. Exchange: one request
+// and its response. Fetch: a fill's owner and the server's bytes. Service: start, end and the operator.
+// Configuration: the flags. It imports all modules below it and puts them together; the command line is its
+// only caller. The way of a request through it is told in docs/REQUEST.md.
+
 import Bytes
 import Caching
 import Glibc
