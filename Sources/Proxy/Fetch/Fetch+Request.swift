@@ -59,7 +59,9 @@ extension Fetch {
     // Asked without a condition, the origin can confirm nothing.
     if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
     if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
-    if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
+    if let text = facts.lastModifiedText {
+      fetchRequest.append(.ifModifiedSince, entry.head.extracting(text))
+    }
   }
 
   private func writeFraming() {

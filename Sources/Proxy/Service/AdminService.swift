@@ -82,7 +82,8 @@ struct AdminService {
         budgetBytes: statistics.arena.budget, usedBytes: statistics.arena.countedBytes,
         entries: statistics.entries, marks: statistics.marks,
         evictions: [
-          ("memory", Int(clamping: statistics.evictions)), ("variants", Int(clamping: statistics.variantsDropped)),
+          ("memory", Int(clamping: statistics.evictions)),
+          ("variants", Int(clamping: statistics.variantsDropped)),
         ]),
       pools: [PoolSample(name: "default", waiting: pool.queueLength, servers: servers)])
     var answer = OutputBuffer(capacity: 16384)
@@ -94,7 +95,7 @@ struct AdminService {
     guard isAuthorized(exchange) else {
       return refuse(
         exchange, 403,
-        "a purge needs the admin token, or a loopback address, a loopback Host and Content-Type: application/json")
+        "a purge needs the admin token, or loopback as address and Host and Content-Type: application/json")
     }
     let body = exchange.collected
     let request: PurgeRequest

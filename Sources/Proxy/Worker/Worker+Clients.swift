@@ -67,7 +67,8 @@ extension Worker {
     }
   }
 
-  private static let forwardingFields = FieldSet(.forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
+  private static let forwardingFields = FieldSet(
+    .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
 
   /// Adds a member to a field whose value is a list, in one line.
   private func addToList(

@@ -126,12 +126,20 @@ import Upstream
   private func handle(_ item: Mail) {
     switch item {
     case .advanced(let fill):
-      if let local = fills[ObjectIdentifier(fill)] { local.progressed() } else { fill.clearPending(worker: index) }
+      if let local = fills[ObjectIdentifier(fill)] {
+        local.progressed()
+      } else {
+        fill.clearPending(worker: index)
+      }
     case .drained(let fill):
       fill.clearDrained()
       fetches[ObjectIdentifier(fill)]?.drained()
     case .granted(let ticket, let server):
-      if let fetch = queued.removeValue(forKey: ticket) { fetch.granted(server) } else { pool.release(server) }
+      if let fetch = queued.removeValue(forKey: ticket) {
+        fetch.granted(server)
+      } else {
+        pool.release(server)
+      }
     case .drain: drain()
     case .closeNow: mustClose = true
     }
