@@ -19,7 +19,8 @@ open class Kernel {
     return result < 0 ? Int(-errno) : result
   }
 
-  /// Takes one connection from a listening socket, non-blocking. `peer` is set where the family has addresses.
+  /// Takes one connection from a listening socket, non-blocking. `peer` is set where the family has
+  /// addresses.
   open func accept(_ listener: CInt, peer: inout SocketAddress?) -> CInt {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

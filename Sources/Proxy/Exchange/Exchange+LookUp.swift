@@ -96,7 +96,8 @@ extension Exchange {
       let isOriginUp = worker.pool.isAnyUsable
       if mayAsk { refreshInBackground(entry) }
       return deliver(
-        consume entry, !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
+        consume entry,
+        !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
     case .staleIfError where !mayAsk: return deliver(consume entry, .staleOnError(.backingOff))
     case .staleIfError where !worker.pool.isAnyUsable:
       // Only an answer brings a server back, so somebody has to ask; the client does not wait for it (L15).

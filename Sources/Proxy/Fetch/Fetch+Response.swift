@@ -72,16 +72,24 @@ extension Fetch {
     case .storable(let freshness): traits.freshness = freshness
     case .not(let reason): obstacle = reason
     }
-    traits.isJoinable = kind != .passed
-      && (traits.freshness != nil || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions) && head.status >= 500)
+    traits.isJoinable =
+      kind != .passed
+      && (traits.freshness != nil
+        || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions)
+          && head.status >= 500)
     bodyLeft = traits.contentLength
     isStorable = traits.freshness != nil
     var own: [UInt8] = []
     if !directives.withheldFields.isEmpty {
       var whole = OutputBuffer(capacity: 1024)
       writeStoredHead(
+<<<<<<< HEAD
         status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
         withholds: false, to: &whole)
+=======
+        status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, withholds: false,
+        to: &whole)
+>>>>>>> docs
       own = whole.bytes.array
     }
     traits.server = server
@@ -132,7 +140,8 @@ extension Fetch {
     head.head.removeHopByHop()
     worker.headBytes.removeAll()
     mergedHead(
-      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict, to: &worker.headBytes)
+      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict,
+      to: &worker.headBytes)
     worker.headBytes.append("\r\n")
     var merged = ResponseHead()
     let isParsed = unsafe (try? merged.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false

@@ -144,8 +144,8 @@ final class Fetch: Timed {
     perform(machine.handle(.timedOut))
   }
 
-  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time: its
-  /// own connection bounds that.
+  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time:
+  /// its own connection bounds that.
   private func readersWereSlow() {
     _ = fill.cutSlowest()
     setDeadline(Self.slowReaderMilliseconds)

@@ -1,3 +1,8 @@
+// Proxy: what answers requests. Worker: a thread's share. Connection: a client's bytes. Exchange: one request
+// and its response. Fetch: a fill's owner and the server's bytes. Service: start, end and the operator.
+// Configuration: the flags. It imports all modules below it and puts them together; the command line is its
+// only caller. The way of a request through it is told in docs/REQUEST.md.
+
 import Bytes
 import Caching
 import Glibc
@@ -124,12 +129,24 @@ import Upstream
   private func handle(_ item: Mail) {
     switch item {
     case .advanced(let fill):
+<<<<<<< HEAD
       if let local = localIfAny(fill) { local.progressed() } else { fill.clearPending(worker: index) }
+=======
+      if let local = fills[ObjectIdentifier(fill)] {
+        local.progressed()
+      } else {
+        fill.clearPending(worker: index)
+      }
+>>>>>>> docs
     case .drained(let fill):
       fill.clearDrained()
       if let fetch = fill.ownerAttachment { unsafe unsafeDowncast(fetch, to: Fetch.self).drained() }
     case .granted(let ticket, let server):
-      if let fetch = queued.removeValue(forKey: ticket) { fetch.granted(server) } else { pool.release(server) }
+      if let fetch = queued.removeValue(forKey: ticket) {
+        fetch.granted(server)
+      } else {
+        pool.release(server)
+      }
     case .drain: drain()
     case .closeNow: mustClose = true
     }
