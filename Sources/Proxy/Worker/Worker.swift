@@ -212,7 +212,10 @@ import Upstream
     isDraining = true
     for listener in listeners { listener.stop() }
     for connection in Array(connections.values) { connection.drain() }
-    for idle in Array(idleUpstreams.values.joined()) { close(idle) }
+    for idle in Array(idleUpstreams.values.joined()) {
+      counters.add(.upstreamConnectionsIdle, -1)
+      close(idle)
+    }
     idleUpstreams = [:]
   }
 }
