@@ -206,7 +206,7 @@ final class Fetch: Timed {
 
   /// By the policy's wish.
   func retry() -> Bool {
-    guard retries < Self.retryLimit, machine.isReplayable, !bodyHasLeft else { return false }
+    guard response == nil, retries < Self.retryLimit, machine.isReplayable, !bodyHasLeft else { return false }
     retries += 1
     return startOver()
   }
