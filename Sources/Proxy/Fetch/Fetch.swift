@@ -49,6 +49,8 @@ final class Fetch: Timed {
   var retries = 0
   var interims = 0
   var response: ArrivedHead?
+  /// The policy wants this response for its one client only.
+  var isPassedByPolicy = false
   /// The response will be stored if it arrives whole.
   var isStorable = false
   /// Bytes of the response's body that are still to come; `nil`: not known.
