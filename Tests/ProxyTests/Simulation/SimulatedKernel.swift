@@ -55,6 +55,9 @@ final class SimulatedKernel: Kernel {
     return end
   }
 
+  /// A descriptor for an end that no listener brought.
+  func adopt(_ end: StreamEnd) -> CInt { open(.stream(end)) }
+
   func open(listener: SimulatedListener) -> CInt { open(.listener(listener)) }
 
   func poll(_ fd: CInt) -> Poll? {
