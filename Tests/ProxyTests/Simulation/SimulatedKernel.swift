@@ -81,6 +81,15 @@ final class SimulatedKernel: Kernel {
     table.count { if case .stream = $0 { true } else { false } }
   }
 
+  /// One connection, whichever, is lost on the way.
+  func loseOne() {
+    let ends = table.compactMap { if case .stream(let end) = $0 { end } else { nil } }
+    guard !ends.isEmpty else { return }
+    let lost = network.random.pick(ends)
+    network.trace("a connection is lost")
+    lost.lose(ECONNRESET)
+  }
+
   private func dialledCount(_ address: SocketAddress) -> Int {
     table.count { if case .stream(let end) = $0 { end.address == address } else { false } }
   }
