@@ -35,7 +35,8 @@ extension Fetch {
       return responseWasBad()
     }
     switch worker.policy.fetchResponse(self) {
-    case .deliver, .pass: break
+    case .deliver: break
+    case .pass: isPassedByPolicy = true
     case .retry: if retry() { return }
     case .abandon, .fail:
       perform(machine.handle(.responseWasBad))
@@ -107,6 +108,7 @@ extension Fetch {
 
   private func judge(_ head: borrowing ResponseHead, _ directives: ResponseDirectives) -> Storability {
     if kind == .passed { return .not(method == .get ? .policy : .method) }
+    if isPassedByPolicy { return .not(.policy) }
     return storability(
       method: method, request: traits, status: head.status, response: head.head, directives: directives,
       requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,

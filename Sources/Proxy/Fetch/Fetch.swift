@@ -47,6 +47,8 @@ final class Fetch: Timed {
   var retries = 0
   var interims = 0
   var response: ArrivedHead?
+  /// The policy wants this response for its one client only.
+  var isPassedByPolicy = false
   /// The response will be stored if it arrives whole.
   var isStorable = false
   /// Bytes of the response's body that are still to come; `nil`: not known.
@@ -205,7 +207,7 @@ final class Fetch: Timed {
 
   /// By the policy's wish.
   func retry() -> Bool {
-    guard retries < Self.retryLimit, machine.isReplayable, !bodyHasLeft else { return false }
+    guard response == nil, retries < Self.retryLimit, machine.isReplayable, !bodyHasLeft else { return false }
     retries += 1
     return startOver()
   }

@@ -248,7 +248,15 @@ import Upstream
     isDraining = true
     for listener in listeners { listener.stop() }
     for connection in Array(connections.values) { connection.drain() }
+<<<<<<< HEAD
     closeIdleUpstreams()
+=======
+    for idle in Array(idleUpstreams.values.joined()) {
+      counters.add(.upstreamConnectionsIdle, -1)
+      close(idle)
+    }
+    idleUpstreams = [:]
+>>>>>>> sim
   }
 }
 
