@@ -190,6 +190,8 @@ import Upstream
   func ended(_ fetch: Fetch) {
     unsafe fetch.fill.ownerAttachment = nil
     fetchesUnderWay -= 1
+    // What a long upload has made large is not kept.
+    guard fetch.memory.pending.heldBytes <= Fetch.replayLimit else { return }
     if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
   }
 
