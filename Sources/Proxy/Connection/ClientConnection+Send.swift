@@ -218,14 +218,11 @@ extension ClientConnection {
     output.isActive = false
     let keepsAlive = output.keepsAlive
     exchange.responseEnded()
-<<<<<<< HEAD
     perform(
       machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
-    if fd >= 0, machine.phase == .idle, isReadable || input != nil { worker.loop.resumeLater(self) }
-=======
-    perform(machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
-    if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue { worker.loop.resumeLater(self) }
->>>>>>> sim
+    if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue {
+      worker.loop.resumeLater(self)
+    }
   }
 
   /// Ends the connection before the framing is complete. Where the close itself would mark the end of the

@@ -99,16 +99,9 @@ extension Exchange {
     case .deliver: break
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
-<<<<<<< HEAD
     return switch evaluateRange(
       request: request.head, length: length, etag: etag, lastModified: lastModified, date: facts.date)
     {
-=======
-    let outcome = evaluateRange(
-      request: request.head, length: length, etag: etag, lastModified: lastModified,
-      date: HeadFacts(storedHead(outgoing)).date)
-    return switch outcome {
->>>>>>> docs
     case .whole: .whole
     case .part(let start, let end): .part(start, end)
     case .unsatisfiable: .unsatisfiable

@@ -10,16 +10,9 @@ import Upstream
   /// The serialised head without the empty line, as it is stored.
   let base: UnsafePointer<UInt8>
   let count: Int
-<<<<<<< HEAD
   /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`); empty
   /// where there are none.
   private let own: UnsafeMutableBufferPointer<UInt8>?
-=======
-  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`);
-  /// empty where there are none.
-  private let own: UnsafeMutableBufferPointer<UInt8>
-  let facts: HeadFacts
->>>>>>> docs
   /// How long it may be used; `nil` when it is not stored.
   let freshness: Freshness?
   /// The response's own Age, when it is not stored.
@@ -49,7 +42,7 @@ import Upstream
     } else {
       let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: own.count)
       _ = unsafe memory.initialize(from: own)
-      unsafe self.own = memory
+      unsafe self.own = unsafe memory
     }
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
     unsafe copy.update(from: bytes.base, count: bytes.count)

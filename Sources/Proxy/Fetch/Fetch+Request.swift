@@ -59,15 +59,8 @@ extension Fetch {
     let facts = HeadFacts(entry.head)
     // Asked without a condition, the origin can confirm nothing.
     if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
-<<<<<<< HEAD
     if let etag = facts.etag { memory.request.append(.ifNoneMatch, entry.head.extracting(etag)) }
     if let text = facts.lastModifiedText { memory.request.append(.ifModifiedSince, entry.head.extracting(text)) }
-=======
-    if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
-    if let text = facts.lastModifiedText {
-      fetchRequest.append(.ifModifiedSince, entry.head.extracting(text))
-    }
->>>>>>> docs
   }
 
   private func writeFraming() {

@@ -84,13 +84,8 @@ extension Fetch {
     if !directives.withheldFields.isEmpty {
       var whole = OutputBuffer(capacity: 1024)
       writeStoredHead(
-<<<<<<< HEAD
         status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
         withholds: false, to: &whole)
-=======
-        status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, withholds: false,
-        to: &whole)
->>>>>>> docs
       own = whole.bytes.array
     }
     traits.server = server

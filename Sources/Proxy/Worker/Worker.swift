@@ -129,18 +129,10 @@ import Upstream
   private func handle(_ item: Mail) {
     switch item {
     case .advanced(let fill):
-<<<<<<< HEAD
       if let local = localIfAny(fill) { local.progressed() } else { fill.clearPending(worker: index) }
-=======
-      if let local = fills[ObjectIdentifier(fill)] {
-        local.progressed()
-      } else {
-        fill.clearPending(worker: index)
-      }
->>>>>>> docs
     case .drained(let fill):
       fill.clearDrained()
-      if let fetch = fill.ownerAttachment { unsafe unsafeDowncast(fetch, to: Fetch.self).drained() }
+      if let fetch = unsafe fill.ownerAttachment { unsafe unsafeDowncast(fetch, to: Fetch.self).drained() }
     case .granted(let ticket, let server):
       if let fetch = queued.removeValue(forKey: ticket) {
         fetch.granted(server)
@@ -190,13 +182,13 @@ import Upstream
   func forget(_ local: LocalFill) { local.fill.attach(nil, worker: index) }
 
   func begin(_ fetch: Fetch) {
-    fetch.fill.ownerAttachment = fetch
+    unsafe fetch.fill.ownerAttachment = fetch
     fetchesUnderWay += 1
     fetch.begin()
   }
 
   func ended(_ fetch: Fetch) {
-    fetch.fill.ownerAttachment = nil
+    unsafe fetch.fill.ownerAttachment = nil
     fetchesUnderWay -= 1
     if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
   }
@@ -248,15 +240,7 @@ import Upstream
     isDraining = true
     for listener in listeners { listener.stop() }
     for connection in Array(connections.values) { connection.drain() }
-<<<<<<< HEAD
     closeIdleUpstreams()
-=======
-    for idle in Array(idleUpstreams.values.joined()) {
-      counters.add(.upstreamConnectionsIdle, -1)
-      close(idle)
-    }
-    idleUpstreams = [:]
->>>>>>> sim
   }
 }
 
