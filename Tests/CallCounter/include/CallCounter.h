@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Loads what is needed to name functions, and unblocks the signals of single steps; before the first thread. */
+/* Loads what is needed to name functions, and unblocks the signals of single steps; to be called before the
+   first thread is there. */
 void call_counter_prepare(void);
 
 /* The thread of this name, as ps shows it; -1 when there is none. */
