@@ -148,8 +148,8 @@ public struct FieldLine: Sendable {
   /// Takes the fields of another head, with a copy of its message.
   public mutating func copy(from other: borrowing Head) {
     unsafe begin(base: other.base, size: other.size)
-    lines = other.lines
-    added = other.added
+    lines.append(contentsOf: other.lines)
+    added.append(contentsOf: other.added)
     present = other.present
     persist(count: size)
   }

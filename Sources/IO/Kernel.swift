@@ -19,6 +19,13 @@ open class Kernel {
     return result < 0 ? Int(-errno) : result
   }
 
+  /// Writes `count` bytes of a file from `offset` on, without copying them: the file must not change while a
+  /// socket may still hold its pages.
+  open func sendFile(_ fd: CInt, from file: CInt, offset: Int, count: Int) -> Int {
+    let result = linux_sendfile(fd, file, Int64(offset), count)
+    return result < 0 ? Int(-errno) : result
+  }
+
   /// Takes one connection from a listening socket, non-blocking. `peer` is set where the family has
   /// addresses.
   open func accept(_ listener: CInt, peer: inout SocketAddress?) -> CInt {

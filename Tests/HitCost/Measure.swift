@@ -26,7 +26,7 @@ func measure() {
 private func startService() -> UInt16 {
   let (listener, originPort) = Blocking.listener()
   var configuration = Configuration()
-  configuration.listen = [SocketAddress(ipv4: 0x7f00_0001, port: 0)]
+  configuration.listen = [ListenSetting(SocketAddress(ipv4: 0x7f00_0001, port: 0))]
   configuration.backends = [BackendAddress(fixed: SocketAddress(ipv4: 0x7f00_0001, port: originPort))]
   configuration.admin = nil
   configuration.workers = 1

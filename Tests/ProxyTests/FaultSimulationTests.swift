@@ -28,8 +28,18 @@ struct FaultSimulationTests {
       simulation.expect(answers >= 12, "only \(answers) pages were served")
       for client in simulation.clients {
         simulation.check(client, errors: Self.ownErrors)
-        let isFine = client.isAnswered || client.ending == .leftByItself || client.ending == .cut
+        let isFine = client.isAnswered || client.ending == .leftByItself
         simulation.expect(isFine, "\(client.name) ended as \(client.ending)")
+        for (request, reply) in zip(client.requestsAnswered, client.replies) where reply["x-label"] == nil {
+          let isDue =
+            switch request.target {
+            case "/gone": reply.status == 502
+            // Made for another client, and not to be shown to this one (L11).
+            case "/failing": reply.status == 503
+            default: reply.status == 416 && request["range"] != nil
+            }
+          simulation.expect(isDue, "\(client.name) got \(reply.line) for \(request.line)")
+        }
       }
     }
   }

@@ -38,6 +38,10 @@ static inline ssize_t linux_send(int socket, const struct iovec *parts, int coun
   return syscall(SYS_sendmsg, socket, &message, MSG_NOSIGNAL);
 }
 
+static inline ssize_t linux_sendfile(int socket, int file, int64_t offset, size_t count) {
+  return syscall(SYS_sendfile, socket, file, &offset, count);
+}
+
 static inline int linux_epoll_set(int epoll, int operation, int fd, uint32_t interest, uint64_t token) {
   struct epoll_event e = {.events = interest, .data = {.u64 = token}};
   return epoll_ctl(epoll, operation, fd, &e);
@@ -77,10 +81,12 @@ void linux_futex_wait(const uint32_t *word, uint32_t expected);
 /* Wakes one thread that sleeps on `word`. */
 void linux_futex_wake(const uint32_t *word);
 
-/* Maps `bytes` of zeroed private memory that counts only when touched; NULL on failure. */
-void *linux_reserve(size_t bytes);
+/* Maps `bytes` of zeroed memory that counts only when touched; NULL on failure. It is the memory of `*file`, so
+   that sendfile can send from it; where there can be no such file that is -1 and the memory private. */
+void *linux_reserve(size_t bytes, int *file);
 
-/* Gives the pages back to the kernel; they read as zero afterwards. */
+/* Takes the pages out of the mapping; it reads as zero afterwards. Pages that sockets still hold stay as they
+   are, and come back to nobody. */
 void linux_release_pages(void *start, size_t bytes);
 
 #endif

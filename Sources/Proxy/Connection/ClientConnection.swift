@@ -16,6 +16,8 @@ final class ClientConnection: Channel, ExchangeClient {
   var input: ReceiveBuffer?
   var requestBody = RequestBodyReader.none
   var output = ResponseOutput()
+  /// The first bytes are to be a PROXY header, and have not all arrived.
+  var awaitsProxyHeader: Bool
   /// The socket may hold bytes that were not read.
   var isReadable = true
   var isWritable = true
@@ -34,9 +36,10 @@ final class ClientConnection: Channel, ExchangeClient {
 
   static let requestsPerTurn = 32
 
-  init(worker: Worker, fd: CInt, facts: ClientFacts) {
+  init(worker: Worker, fd: CInt, facts: ClientFacts, awaitsProxyHeader: Bool) {
     self.worker = worker
     self.facts = facts
+    self.awaitsProxyHeader = awaitsProxyHeader
     super.init(adopting: fd)
   }
 

@@ -25,7 +25,7 @@ struct ConnectionMachine: Equatable {
     /// The peer sends no more; it may still read.
     case peerEnded
     case timedOut
-    /// A read or write failed: the peer is gone.
+    /// A read or write failed: the peer is gone. Or it never spoke our protocol: there is nobody to answer.
     case failed
     case drainBegan
   }

@@ -26,6 +26,9 @@ struct ClientFacts {
   var scheme: StaticString = "http"
   /// The peer is in `--trusted-proxy`: its forwarding fields are believed.
   var isTrusted = false
+  /// A PROXY header says that the connection is somebody else's. The address may be loopback of the proxy's
+  /// machine, or of this one because the proxy is here: it makes nobody local.
+  var isRelayed = false
   var role = ListenerRole.proxy
 }
 

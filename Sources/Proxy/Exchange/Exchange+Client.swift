@@ -12,7 +12,7 @@ extension Exchange {
   /// A proxy on this machine makes every client's address loopback; its forwarding fields give it away.
   var isTrulyLocal: Bool {
     guard let client else { return false }
-    return (client.isLoopback || client.isUnix) && (facts.isTrusted || !isForwarded)
+    return (client.isLoopback || client.isUnix) && (facts.isTrusted || !isForwarded && !facts.isRelayed)
   }
 
   /// Takes address and scheme from a trusted proxy's word.

@@ -7,7 +7,7 @@ public enum DemoOrigin {
   /// Serves until SIGTERM or SIGINT.
   public static func run(listen: [SocketAddress]) throws(ServiceError) {
     var configuration = Configuration()
-    configuration.listen = listen
+    configuration.listen = listen.map { ListenSetting($0) }
     configuration.admin = nil
     configuration.workers = 1
     configuration.memoryBytes = smallMemory

@@ -20,9 +20,11 @@ extension Worker {
 
   /// Our own name stands twice in `Via` or `CDN-Loop` (lifecycle L25).
   func isLoop(_ head: borrowing Head) -> Bool {
-    guard head.present.intersects(FieldSet(.via, .cdnLoop)) else { return false }
+    guard head.present.intersects(Self.loopFields) else { return false }
     return count(in: head, .via) >= 2 || count(in: head, .cdnLoop) >= 2
   }
+
+  private static let loopFields = FieldSet(.via, .cdnLoop)
 
   private func count(in head: borrowing Head, _ field: KnownField) -> Int {
     let pseudonym = deployment.pseudonym

@@ -59,7 +59,9 @@ final class Simulation {
       polls.append(kernel.polls[index])
       let listener = SimulatedListener()
       listeners.append(listener)
-      try worker.listen([kernel.open(listener: listener)], role: .proxy)
+      try worker.listen(
+        kernel.open(listener: listener), role: .proxy,
+        expectsProxyHeader: configuration.listen[0].expectsProxyHeader)
     }
   }
 
@@ -196,7 +198,14 @@ final class Simulation {
     ]
     expect(ends.reduce(0) { $0 + count($1) }, count(.fillsStarted), "fills ended")
     expect(deployment.clients.load(ordering: .relaxed), 0, "clients")
+    let store = deployment.store.statistics
     expect(deployment.store.fences.statistics.inFlight, 0, "births in flight")
+    expect(store.registeredFills, 0, "registered fills")
+    expect(store.purgeRecords, 0, "purge records")
+    expect(store.arena.heapBytes, 0, "bytes of bodies outside the arena")
+    if store.arena.countedBytes > store.arena.budget {
+      network.violate("\(store.arena.countedBytes) bytes of \(store.arena.budget) are in use")
+    }
     let pool = deployment.pool.snapshot()
     expect(pool.queueLength, 0, "queue of the pool")
     for server in pool.servers { expect(server.inUse, 0, "connections in use to \(server.name)") }
