@@ -18,6 +18,8 @@ public import Glibc
 
   @inlinable public var count: Int { filled }
   @inlinable public var isEmpty: Bool { filled == 0 }
+  /// Bytes of memory that it holds on to.
+  @inlinable public var heldBytes: Int { capacity }
 
   /// The first byte, for system calls. Valid until the next append or the end of the buffer.
   @inlinable public var base: UnsafePointer<UInt8> { unsafe UnsafePointer(memory) }

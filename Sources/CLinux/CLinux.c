@@ -72,6 +72,8 @@ void *linux_reserve(size_t bytes, int *file) {
   if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
     void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (start != MAP_FAILED) {
+      /* Taking 64 KiB out of a huge page that a socket holds would zero them there (shmem_enabled=always). */
+      madvise(start, bytes, MADV_NOHUGEPAGE);
       *file = fd;
       return start;
     }

@@ -52,8 +52,8 @@ import Synchronization
     return unsafe (UnsafePointer(list[index].pointer), list[index].end - start)
   }
 
-  /// Segment `index` as a part of the arena's file, to be sent without a copy; `nil` if it is none. Its pages are
-  /// then not used again as long as a socket may hold them.
+  /// Segment `index` as a part of the arena's file, to be sent without a copy; `nil` if it is none. Its pages
+  /// are then not used again as long as a socket may hold them.
   func lend(_ index: Int) -> (file: CInt, offset: Int)? {
     let (start, count) = unsafe segment(index)
     let arena = unsafe pointer.pointee.arena.takeUnretainedValue()

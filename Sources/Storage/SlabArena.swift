@@ -49,7 +49,9 @@ import Synchronization
   /// for those outside.
   func filePosition(of pointer: UnsafeMutablePointer<UInt8>, count: Int) -> Int? {
     let offset = unsafe UnsafeMutableRawPointer(pointer) - base
-    guard file >= 0, count > SizeClass.bytes(SizeClass.index(for: SlabArena.spanBytes) - 1) else { return nil }
+    guard file >= 0, count > SizeClass.bytes(SizeClass.index(for: SlabArena.spanBytes) - 1) else {
+      return nil
+    }
     guard offset >= 0, offset < reserved, offset % SlabArena.spanBytes == 0 else { return nil }
     return offset
   }

@@ -81,8 +81,8 @@ void linux_futex_wait(const uint32_t *word, uint32_t expected);
 /* Wakes one thread that sleeps on `word`. */
 void linux_futex_wake(const uint32_t *word);
 
-/* Maps `bytes` of zeroed memory that counts only when touched; NULL on failure. It is the memory of `*file`, so
-   that sendfile can send from it; where there can be no such file that is -1 and the memory private. */
+/* Maps `bytes` of zeroed memory that counts only when touched; NULL on failure. It is the memory of `*file`,
+   so that sendfile can send from it; where there can be no such file that is -1 and the memory private. */
 void *linux_reserve(size_t bytes, int *file);
 
 /* Takes the pages out of the mapping; it reads as zero afterwards. Pages that sockets still hold stay as they

@@ -85,8 +85,8 @@ extension ClientConnection {
     return account(written, total: part.count, leadCount: 0, first: false, exchange) ? written : nil
   }
 
-  /// One write of what is to be said before the body, and of body bytes. `nil`: there is nothing, or no room for
-  /// all of it.
+  /// One write of what is to be said before the body, and of body bytes. `nil`: there is nothing, or no room
+  /// for all of it.
   private func sendMemory(of exchange: Exchange, first: Bool, allowance: Int) -> Int? {
     let parts = unsafe worker.iovecs
     let leadCount = first ? exchange.outgoing.storedCount + worker.tail.count : output.leadCount

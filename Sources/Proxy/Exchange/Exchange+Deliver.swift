@@ -99,9 +99,9 @@ extension Exchange {
     case .deliver: break
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
-    return switch evaluateRange(
+    let outcome = evaluateRange(
       request: request.head, length: length, etag: etag, lastModified: lastModified, date: facts.date)
-    {
+    return switch outcome {
     case .whole: .whole
     case .part(let start, let end): .part(start, end)
     case .unsatisfiable: .unsatisfiable

@@ -10,8 +10,8 @@ import Upstream
   /// The serialised head without the empty line, as it is stored.
   let base: UnsafePointer<UInt8>
   let count: Int
-  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`); empty
-  /// where there are none.
+  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`);
+  /// empty where there are none.
   private let own: UnsafeMutableBufferPointer<UInt8>?
   /// How long it may be used; `nil` when it is not stored.
   let freshness: Freshness?

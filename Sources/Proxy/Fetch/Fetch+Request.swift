@@ -60,7 +60,9 @@ extension Fetch {
     // Asked without a condition, the origin can confirm nothing.
     if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
     if let etag = facts.etag { memory.request.append(.ifNoneMatch, entry.head.extracting(etag)) }
-    if let text = facts.lastModifiedText { memory.request.append(.ifModifiedSince, entry.head.extracting(text)) }
+    if let text = facts.lastModifiedText {
+      memory.request.append(.ifModifiedSince, entry.head.extracting(text))
+    }
   }
 
   private func writeFraming() {
@@ -72,7 +74,9 @@ extension Fetch {
     case .chunked: memory.pending.append("Transfer-Encoding: chunked\r\n")
     case .none, .untilClose:
       // A method that may carry content says so when it does not (RFC 9110 §8.6).
-      if method == .post || method == .put || method == .patch { memory.pending.append("Content-Length: 0\r\n") }
+      if method == .post || method == .put || method == .patch {
+        memory.pending.append("Content-Length: 0\r\n")
+      }
     }
   }
 

@@ -149,7 +149,8 @@ extension Fetch {
     if isParsed {
       traits.allowsAuthorization = ResponseDirectives.parse(from: merged.head).allowsAuthorizedReuse
       traits.varyNames = VaryList.parse(from: merged.head).names
-      traits.selecting = selectingHash(traits.varyNames.span, request: memory.request, seed: worker.store.seed)
+      traits.selecting = selectingHash(
+        traits.varyNames.span, request: memory.request, seed: worker.store.seed)
       let verdict = storabilityOfConfirmed(
         request: self.traits, status: old.status, merged: merged.head, update304: head.head,
         requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,

@@ -190,6 +190,8 @@ import Upstream
   func ended(_ fetch: Fetch) {
     unsafe fetch.fill.ownerAttachment = nil
     fetchesUnderWay -= 1
+    // What a long upload has made large is not kept.
+    guard fetch.memory.pending.heldBytes <= Fetch.replayLimit else { return }
     if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
   }
 
@@ -219,9 +221,11 @@ import Upstream
     let address = Array((exchange.client?.hostText ?? "-").utf8)
     let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
     let message = head.message
+    // An empty line may come before the request's; it must not hide it.
+    let start = message.count > 2 && message[0] == .carriageReturn ? 2 : 0
+    let end = message.firstIndex(of: .carriageReturn, from: start) ?? message.count
     var record = AccessRecord(
-      client: address.span,
-      requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
+      client: address.span, requestLine: message.extracting(start..<end),
       referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
       upstream: upstream.span)
     record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
