@@ -1,7 +1,7 @@
 public import Glibc
 
-/// Growing bytes for output, owned by one thread. Keeps its memory over `removeAll`, so that a buffer in steady
-/// use does not allocate.
+/// Growing bytes for output, owned by one thread. Keeps its memory over `removeAll`, so that a buffer in
+/// steady use does not allocate.
 @safe public struct OutputBuffer: ~Copyable {
   @usableFromInline var memory: UnsafeMutablePointer<UInt8>
   @usableFromInline var capacity: Int

@@ -34,6 +34,68 @@ struct FaultSimulationTests {
     }
   }
 
+  @Test func `the same seed gives the same run`() throws {
+    for seed in Seeds.some(3) {
+      var runs: Set<[Int]> = []
+      for _ in 0..<2 {
+        try simulate([seed]) { simulation in
+          runBusySite(simulation, clients: 8, requests: 4)
+          runs.insert([
+            simulation.network.steps, Int(simulation.network.now), simulation.count(.clientBytesSent),
+            simulation.kernel.faults.count(of: .read), simulation.kernel.faults.count(of: .write),
+          ])
+        }
+      }
+      #expect(runs.count == 1, "LARDER_SEED=\(seed) \(runs)")
+    }
+  }
+
+  /// Servers that fail in every way, connections that are lost, purges, a memory that is too small.
+  private func runStorm(_ simulation: Simulation) {
+    let network = simulation.network
+    network.bufferSizes = [300, 4096, 65_536]
+    for index in 0..<2 {
+      let server = simulation.server(index) { request, connection in
+        var steps = BusySite.respond(request, connection)
+        if network.random.once(in: 5) {
+          let at = network.random.below(steps.count + 1)
+          steps.insert(contentsOf: [network.random.once(in: 2) ? .reset : .wait(network.random.below(800))], at: at)
+        }
+        return steps
+      }
+      server.connectAnswer = { network.random.once(in: 8) ? .refuses : network.random.once(in: 30) ? .isSilent : .accepts }
+    }
+    BusySite(simulation: simulation).populate(clients: 20, requests: 6)
+    let purger = simulation.client("purger")
+    for i in 0..<30 {
+      network.after(i * 40) {
+        purger.ask("PURGE \(network.random.pick(BusySite.paths)) HTTP/1.1\r\nHost: example.com\r\n\r\n")
+      }
+      network.after(i * 60) { simulation.kernel.loseOne() }
+    }
+    purger.closesWhenDone = false
+    simulation.run(for: 3000)
+    purger.leave()
+    simulation.runClients()
+  }
+
+  @Test func `in a storm of failures every byte that is served is the right one, and all comes to an end`() throws {
+    try simulate(
+      Seeds.some(60, new: 5), workers: 3, servers: 2,
+      {
+        $0.memoryBytes = 1 << 20
+        $0.maxObjectBytes = 200_000
+        $0.maxConnections = 3
+        $0.connectTimeoutMilliseconds = 500
+        $0.collapseTimeoutMilliseconds = 300
+        $0.queueTimeoutMilliseconds = 2000
+      }
+    ) { simulation in
+      runStorm(simulation)
+      for client in simulation.clients { simulation.check(client, errors: Self.ownErrors.union([200])) }
+    }
+  }
+
   @Test(arguments: [Faults.Call.read, .write, .accept, .connect, .watch])
   func `any one call may fail: no trap, no wrong byte, nothing is left behind`(_ call: Faults.Call) throws {
     for error in call.errors {

@@ -243,7 +243,8 @@ struct WaitingSimulationTests {
         if client.endedAt - start > 200 { slow += 1 }
         simulation.run(for: 500)
       }
-      simulation.expect(slow <= 1, "\(slow) clients waited for a silent server")
+      // Three failures make a server known to be down.
+      simulation.expect(slow <= 3, "\(slow) clients waited for a silent server")
     }
   }
 }

@@ -123,7 +123,9 @@ extension ClientConnection {
   }
 
   /// Books what was written. False: the socket is full, or the peer is gone; the rest comes later.
-  private func account(_ written: Int, total: Int, leadCount: Int, first: Bool, _ exchange: Exchange) -> Bool {
+  private func account(
+    _ written: Int, total: Int, leadCount: Int, first: Bool, _ exchange: Exchange
+  ) -> Bool {
     let sent = max(written, 0)
     let leadSent = min(sent, leadCount)
     if first {
@@ -216,12 +218,15 @@ extension ClientConnection {
     output.isActive = false
     let keepsAlive = output.keepsAlive
     exchange.responseEnded()
-    perform(machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
-    if fd >= 0, machine.phase == .idle, isReadable || input != nil { worker.loop.resumeLater(self) }
+    perform(
+      machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
+    if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue {
+      worker.loop.resumeLater(self)
+    }
   }
 
-  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the body,
-  /// only a reset shows that it is none.
+  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the
+  /// body, only a reset shows that it is none.
   func cut(_ exchange: Exchange) {
     guard exchange === self.exchange, fd >= 0 else { return }
     output.isActive = false

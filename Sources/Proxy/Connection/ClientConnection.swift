@@ -28,6 +28,8 @@ final class ClientConnection: Channel, ExchangeClient {
   var headNeedsMore = false
   /// The peer has ended its side: the end is to be read even after a short read.
   var peerEndAnnounced = false
+  /// The drain begins for this connection when the answer under way is written.
+  var isDrainDue = false
   /// Requests taken in this turn, against the share of lifecycle L3.
   private var requestsThisTurn = 0
   private var turn: Milliseconds = -1
@@ -67,6 +69,7 @@ final class ClientConnection: Channel, ExchangeClient {
   override func resumed() {
     if output.isActive { continueSending() }
     if fd >= 0 { receive() }
+    if isDrainDue, fd >= 0, machine.phase != .exchanging { drain() }
   }
 
   override func timedOut() {
@@ -161,11 +164,18 @@ final class ClientConnection: Channel, ExchangeClient {
     worker.loop.resumeLater(self)
   }
 
-  /// A request that is here already was accepted, and is answered (L30).
+  /// A request that is here already was accepted, and is answered. So is one that came while an answer was under
+  /// way whose head had promised another (L30).
   func drain() {
+    isDrainDue = false
     if machine.phase == .idle {
       isReadable = true
       receive()
+    }
+    let hasMore = machine.phase == .idle && !awaitsProxyHeader && input?.isEmpty == false
+    if hasMore || machine.phase == .exchanging && output.isActive && output.keepsAlive {
+      isDrainDue = true
+      return
     }
     perform(machine.handle(.drainBegan))
   }

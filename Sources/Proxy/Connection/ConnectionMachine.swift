@@ -17,7 +17,8 @@ struct ConnectionMachine: Equatable {
     /// A whole head; `keepsAlive` by its version and `Connection`.
     case headCompleted(hasBody: Bool, keepsAlive: Bool)
     case requestBodyEnded
-    /// A response of ours that ends the connection has been written in answer to something that is no request.
+    /// A response of ours that ends the connection has been written in answer to something that is no
+    /// request.
     case refusalWritten
     /// The last byte of a response is written; `keepsAlive`: its framing allows another.
     case responseEnded(keepsAlive: Bool)

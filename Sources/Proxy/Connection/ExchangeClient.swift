@@ -3,8 +3,8 @@ import IO
 /// The client's side of an exchange: a stream of a connection (lifecycle L1). It owns framing and output; the
 /// exchange tells it what there is, and it pulls the body as it finds room.
 protocol ExchangeClient: AnyObject {
-  /// The response's head is decided: `exchange.outgoing` says what to send; `worker.tail` holds the fields that
-  /// were made for this response. Body bytes are to be pulled from `exchange.body`.
+  /// The response's head is decided: `exchange.outgoing` says what to send; `worker.tail` holds the fields
+  /// that were made for this response. Body bytes are to be pulled from `exchange.body`.
   func sendHead(of exchange: Exchange)
 
   /// The body source has something new: bytes, its end, or its failure.

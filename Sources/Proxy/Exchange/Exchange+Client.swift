@@ -26,8 +26,8 @@ extension Exchange {
     }
   }
 
-  /// The last address in `X-Forwarded-For` that is not itself a trusted proxy; if all are, the first. `nil`: what
-  /// stands in its place is no address, and what comes before that was written by who knows whom.
+  /// The last address in `X-Forwarded-For` that is not itself a trusted proxy; if all are, the first. `nil`:
+  /// what stands in its place is no address, and what comes before that was written by who knows whom.
   private var nearestUntrusted: SocketAddress? {
     var named: [SocketAddress?] = []
     for line in request.head.lines where line.known == .xForwardedFor {

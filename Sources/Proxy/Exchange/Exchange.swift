@@ -152,8 +152,8 @@ final class Exchange: Timed {
 
 /// What the connection is to send.
 @safe struct Outgoing {
-  /// A serialised head without the empty line, kept by the body source or the fill; `nil`: all of the head is in
-  /// the worker's `tail`.
+  /// A serialised head without the empty line, kept by the body source or the fill; `nil`: all of the head is
+  /// in the worker's `tail`.
   var storedHead: UnsafePointer<UInt8>?
   var storedCount = 0
   /// Bytes of the body; `nil`: not known.

@@ -48,7 +48,9 @@ extension UpstreamConnection {
   }
 
   private func receiveUnasked() -> Bool {
-    guard let count = unsafe read(into: worker.scratch, room: Worker.scratchBytes), count > 0 else { return false }
+    guard let count = unsafe read(into: worker.scratch, room: Worker.scratchBytes), count > 0 else {
+      return false
+    }
     perform(machine.handle(.bytesWhileIdle))
     return false
   }

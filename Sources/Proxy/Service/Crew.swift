@@ -107,7 +107,8 @@ final class Crew {
     var ended = 0
     while ended < threads.count {
       let left = deadline - clock.now
-      let milliseconds = Int(left.components.seconds * 1000) + Int(left.components.attoseconds / 1_000_000_000_000_000)
+      let milliseconds =
+        Int(left.components.seconds * 1000) + Int(left.components.attoseconds / 1_000_000_000_000_000)
       guard milliseconds > 0 else { break }
       switch awaitEvent(signals: signals, milliseconds: milliseconds) {
       case .signal: exit(1)
@@ -144,7 +145,8 @@ final class Crew {
 
   private func awaitEvent(signals: CInt, milliseconds: Int) -> Event {
     var watched = [
-      pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
     ]
     while true {
       let count = unsafe poll(&watched, 2, CInt(clamping: milliseconds))

@@ -42,8 +42,8 @@ extension Worker {
     return false
   }
 
-  /// `Via`, `X-Forwarded-*` and `Forwarded` for the origin. What an untrusted client says about the way here is
-  /// replaced, what a trusted proxy says is added to (lifecycle L24).
+  /// `Via`, `X-Forwarded-*` and `Forwarded` for the origin. What an untrusted client says about the way here
+  /// is replaced, what a trusted proxy says is added to (lifecycle L24).
   func addForwarding(to head: inout Head, for exchange: Exchange) {
     if !exchange.facts.isTrusted { head.remove(Self.forwardingFields) }
     let authority = exchange.request.authority
@@ -67,7 +67,8 @@ extension Worker {
     }
   }
 
-  private static let forwardingFields = FieldSet(.forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
+  private static let forwardingFields = FieldSet(
+    .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
 
   /// Adds a member to a field whose value is a list, in one line.
   private func addToList(

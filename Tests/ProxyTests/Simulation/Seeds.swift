@@ -2,12 +2,16 @@ import Testing
 
 @testable import Proxy
 
-/// The seeds of a test: some that never change and some that are new each time. `LARDER_SEED` runs one.
+/// The seeds of a test: some that never change and some that are new each time. `LARDER_SEED` runs one,
+/// `LARDER_SEEDS` so many new ones.
 enum Seeds {
   static func some(_ fixed: Int, new: Int = 2) -> [UInt64] {
     if let seed = environmentSeed { return [seed] }
-    return (1...UInt64(fixed)).map { $0 } + (0..<new).map { _ in UInt64.random(in: 1000...UInt64.max) }
+    let count = more ?? new
+    return (1...UInt64(fixed)).map { $0 } + (0..<count).map { _ in UInt64.random(in: 1000...UInt64.max) }
   }
+
+  private static let more = environment("LARDER_SEEDS").flatMap { Int($0) }
 
   private static let environmentSeed = environment("LARDER_SEED").flatMap { UInt64($0) }
 }

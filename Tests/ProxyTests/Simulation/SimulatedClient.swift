@@ -95,6 +95,8 @@ final class SimulatedClient: Step {
     network.activate(self)
   }
 
+  /// Everything it has to ask is at the proxy's end.
+  var hasAskedAll: Bool { waitingRequests.isEmpty && sent == output.count && end.allHasArrived }
   var isDone: Bool { ending != .open }
   var isAnswered: Bool { asked.isEmpty && waitingRequests.isEmpty }
   /// What is here of an answer that is not complete.

@@ -55,6 +55,9 @@ final class SimulatedKernel: Kernel {
     return end
   }
 
+  /// A descriptor for an end that no listener brought.
+  func adopt(_ end: StreamEnd) -> CInt { open(.stream(end)) }
+
   func open(listener: SimulatedListener) -> CInt { open(.listener(listener)) }
 
   func poll(_ fd: CInt) -> Poll? {
@@ -76,6 +79,15 @@ final class SimulatedKernel: Kernel {
 
   var streamCount: Int {
     table.count { if case .stream = $0 { true } else { false } }
+  }
+
+  /// One connection, whichever, is lost on the way.
+  func loseOne() {
+    let ends = table.compactMap { if case .stream(let end) = $0 { end } else { nil } }
+    guard !ends.isEmpty else { return }
+    let lost = network.random.pick(ends)
+    network.trace("a connection is lost")
+    lost.lose(ECONNRESET)
   }
 
   private func dialledCount(_ address: SocketAddress) -> Int {

@@ -52,6 +52,8 @@ final class StreamEnd: Step {
   var available: Int { received.count }
   var mayRead: Bool { !received.isEmpty || endHasArrived || isDead }
   var room: Int { sendLimit - outgoing.count }
+  /// All that was written has reached the peer's buffer.
+  var allHasArrived: Bool { outgoing.isEmpty }
 
   /// As `read(2)`.
   func read(into memory: UnsafeMutableRawPointer, count: Int) -> Int {
