@@ -50,7 +50,7 @@ let package = Package(
     tests("MachineTests", ["Bytes", "HTTP", "Proxy"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
-    tests("StorageTests", ["Storage", "Bytes", "Caching"]),
+    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
     tests(
       "ProxyTests",

@@ -152,4 +152,28 @@ struct ProxyHeaderSimulationTests {
       simulation.expect(client.replies.isEmpty && client.partialHead == nil, "an answer")
     }
   }
+
+  @Test func `L30: part of a header at the drain: a request that follows in time is answered, then it ends`()
+    throws
+  {
+    for size in 0...line.count {
+      try simulateBehindProxy([UInt64(size) + 1]) { simulation in
+        echo(simulation)
+        let quick = simulation.client()
+        let slow = simulation.client()
+        for client in [quick, slow] { client.sendRaw(Array(line.prefix(size))) }
+        simulation.run(for: 100)
+        for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain) }
+        simulation.run(for: 100)
+        quick.sendRaw(Array(line.dropFirst(size)))
+        quick.get("/a")
+        simulation.runClients()
+        simulation.checkWhole(quick)
+        simulation.expect(quick.replies.first?["connection"], "close", "Connection")
+        simulation.expect(slow.ending, .closedByServer, "ending")
+        simulation.run(for: 3000)
+        simulation.expect(simulation.workers.allSatisfy { $0.isFinished }, "a worker is not finished")
+      }
+    }
+  }
 }

@@ -172,7 +172,7 @@ final class ClientConnection: Channel, ExchangeClient {
       isReadable = true
       receive()
     }
-    let hasMore = machine.phase == .idle && input?.isEmpty == false
+    let hasMore = machine.phase == .idle && !awaitsProxyHeader && input?.isEmpty == false
     if hasMore || machine.phase == .exchanging && output.isActive && output.keepsAlive {
       isDrainDue = true
       return
