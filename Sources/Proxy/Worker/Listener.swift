@@ -43,7 +43,8 @@ final class Listener: Channel {
       return false
     }
     let count = worker.deployment.clients.wrappingAdd(1, ordering: .relaxed).newValue
-    guard count <= worker.limits.maxClients else { return refuse(client) }
+    // The operator gets in when clients no longer do.
+    guard count <= worker.limits.maxClients || role == .admin else { return refuse(client) }
     let connection = ClientConnection(
       worker: worker, fd: client, facts: worker.facts(of: peer, role: role),
       awaitsProxyHeader: expectsProxyHeader)
