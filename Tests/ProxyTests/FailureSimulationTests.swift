@@ -104,6 +104,24 @@ struct FailureSimulationTests {
     }
   }
 
+  @Test func `L11: a connection granted to a client that has just left goes to the next`() throws {
+    try simulate(Seeds.some(30), workers: 3, { $0.maxConnections = 1 }) { simulation in
+      simulation.server { request, _ in [.wait(3)] + Page.response(request.target, ["Cache-Control: no-store"]) }
+      for i in 0..<40 {
+        let client = simulation.client()
+        client.get("/page\(i)")
+        if i % 4 > 0 { simulation.network.after(2 + simulation.network.random.below(60)) { client.leave(abruptly: true) } }
+      }
+      let start = simulation.network.now
+      simulation.runClients()
+      for client in simulation.clients {
+        simulation.check(client)
+        simulation.expect(client.isAnswered || client.ending == .leftByItself, "\(client.name) has no answer")
+      }
+      simulation.expect(simulation.network.now - start < 5000, "a connection was lost")
+    }
+  }
+
   @Test func `L11: who waits longer than the queue time-out for a connection gets 503 with Retry-After`() throws {
     try simulate(Seeds.some(5), { $0.maxConnections = 2 }) { simulation in
       simulation.server { _, _ in [.wait(30_000), .close] }

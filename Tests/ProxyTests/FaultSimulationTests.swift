@@ -24,6 +24,8 @@ struct FaultSimulationTests {
   @Test func `a busy site serves every byte as it should`() throws {
     try simulate(Seeds.some(40)) { simulation in
       runBusySite(simulation, clients: 12, requests: 5)
+      simulation.run(for: 5000)
+      simulation.expect(simulation.count(.connectionsOpen), 0, "connections 5 s after the last client has left")
       let answers = simulation.clients.reduce(0) { $0 + $1.replies.count { $0["x-label"] != nil } }
       simulation.expect(answers >= 12, "only \(answers) pages were served")
       for client in simulation.clients {

@@ -16,6 +16,9 @@ final class SimulatedKernel: Kernel {
   private var table: [Descriptor?] = [nil, nil, nil]
   /// The most connections to one server that were open at once, as the workers see it.
   private(set) var mostDialled = 0
+  private var dialled: [SocketAddress: Int] = [:]
+  /// No descriptor below it is free.
+  private var lowestFree = 3
   /// In the order of their making.
   private(set) var polls: [Poll] = []
 
@@ -34,12 +37,9 @@ final class SimulatedKernel: Kernel {
   }
 
   private func place(_ descriptor: Descriptor) -> CInt {
-    if let at = table[3...].firstIndex(where: { $0 == nil }) {
-      table[at] = descriptor
-      return CInt(at)
-    }
-    table.append(descriptor)
-    return CInt(table.count - 1)
+    while lowestFree < table.count, table[lowestFree] != nil { lowestFree += 1 }
+    if lowestFree < table.count { table[lowestFree] = descriptor } else { table.append(descriptor) }
+    return CInt(lowestFree)
   }
 
   private func find(_ fd: CInt, _ call: StaticString) -> Descriptor? {
@@ -90,8 +90,11 @@ final class SimulatedKernel: Kernel {
     lost.lose(ECONNRESET)
   }
 
-  private func dialledCount(_ address: SocketAddress) -> Int {
-    table.count { if case .stream(let end) = $0 { end.address == address } else { false } }
+  private func vacate(_ fd: CInt) {
+    guard fd >= 3, fd < table.count else { return }
+    if case .stream(let end)? = table[Int(fd)], end.isDialled, let address = end.address { dialled[address]? -= 1 }
+    table[Int(fd)] = nil
+    lowestFree = min(lowestFree, Int(fd))
   }
 
   // MARK: Calls
@@ -182,9 +185,10 @@ final class SimulatedKernel: Kernel {
     let (near, _) = StreamEnd.pair(on: network)
     near.beginConnecting(to: address)
     near.address = address
-    let fd = open(.stream(near))
-    mostDialled = max(mostDialled, dialledCount(address))
-    return fd
+    near.isDialled = true
+    dialled[address, default: 0] += 1
+    mostDialled = max(mostDialled, dialled[address] ?? 0)
+    return open(.stream(near))
   }
 
   override func connectOutcome(_ fd: CInt) -> CInt { stream(fd, "getsockopt")?.takeError() ?? 0 }
@@ -201,13 +205,13 @@ final class SimulatedKernel: Kernel {
     case .listener(let listener)?: listener.close()
     case .poll?, nil: break
     }
-    if fd >= 3, fd < table.count { table[Int(fd)] = nil }
+    vacate(fd)
   }
 
   override func reset(_ fd: CInt) {
     network.trace("reset \(fd)")
     stream(fd, "reset")?.reset()
-    if fd >= 3, fd < table.count { table[Int(fd)] = nil }
+    vacate(fd)
   }
 
   override func watch(_ pollFD: CInt, _ fd: CInt, token: UInt64, interest: UInt32) -> CInt {

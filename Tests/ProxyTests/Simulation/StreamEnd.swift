@@ -29,6 +29,8 @@ final class StreamEnd: Step {
   weak var actor: Step?
   /// Whom the connection is made to, while it is not made.
   var dialled: SocketAddress?
+  /// The kernel has made it by `connect`.
+  var isDialled = false
   /// How the other side is called; what `accept` reports.
   var address: SocketAddress?
   private(set) var bytesTaken = 0
