@@ -75,7 +75,11 @@ extension Fill {
   public func cutSlowest() -> Bool {
     let published = publishedLength.load(ordering: .relaxed)
     let least = leastConsumed(published)
-    guard readerCount > 1, least < published else { return false }
+    var furthest = 0
+    for worker in 0..<store.workerCount {
+      furthest = unsafe max(furthest, lanes[worker].furthest.load(ordering: .relaxed))
+    }
+    guard readerCount > 1, least < furthest else { return false }
     cutBelow.store(least + 1, ordering: .releasing)
     wakeReaders()
     return true

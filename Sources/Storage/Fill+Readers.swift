@@ -55,8 +55,9 @@ extension Fill {
   }
 
   /// - Parameter consumed: The least that any reader of this worker has consumed, in bytes from the body's
-  ///   start.
-  public func report(worker: Int, consumed: Int) {
+  ///   start; `furthest` the most.
+  public func report(worker: Int, consumed: Int, furthest: Int? = nil) {
+    unsafe lanes[worker].furthest.store(furthest ?? consumed, ordering: .relaxed)
     unsafe lanes[worker].consumed.store(consumed, ordering: .sequentiallyConsistent)
     wakeOwnerIfDrained()
   }

@@ -115,11 +115,13 @@ struct FillLane: ~Copyable {
   let readers = Atomic<Int>(0)
   /// The least that any of them has consumed, in bytes of the body.
   let consumed = Atomic<Int>(0)
+  /// The most that any of them has consumed.
+  let furthest = Atomic<Int>(0)
   /// A wake-up is on its way to the worker.
   let isPending = Atomic<Bool>(false)
   /// The worker's own object for this fill; only that worker's thread touches it.
   var attachment: AnyObject?
-  private let padding = InlineArray<4, Int>(repeating: 0)
+  private let padding = InlineArray<3, Int>(repeating: 0)
 }
 
 /// Which variant a fill's response turned out to be.

@@ -1,3 +1,5 @@
+import Bytes
+import HTTP
 import Testing
 
 @testable import Proxy
@@ -42,6 +44,31 @@ struct PolicySimulationTests {
       policy.steps = []
       _ = ask(simulation, "PURGE /page")
       simulation.expect(policy.steps, ["receive", "purge"], "purge")
+    }
+  }
+
+  @Test func `bereq, beresp and resp are heads of their own: each change reaches whom it is for`() throws {
+    try run { simulation, policy, server in
+      policy.onFetch = { fetch in
+        fetch.memory.request.append(name: Array("X-Bereq".utf8).span, value: Array("1".utf8).span)
+        return nil
+      }
+      policy.editsFetchResponse = { $0.head.append(name: Array("X-Beresp".utf8).span, value: Array("1".utf8).span) }
+      let first = ask(simulation)
+      simulation.expect(server.requests.first?["x-bereq"], "1", "bereq at the origin")
+      simulation.expect(first["x-beresp"], "1", "beresp at the client")
+      policy.onDeliver = { exchange in
+        exchange.editResponse { $0.append(name: Array("X-Resp".utf8).span, value: Array("1".utf8).span) }
+        return nil
+      }
+      let second = ask(simulation)
+      simulation.expect(second["x-beresp"], "1", "beresp is stored")
+      simulation.expect(second["x-resp"], "1", "resp at the client")
+      simulation.expect(second.body, first.body, "the body")
+      policy.onDeliver = { _ in nil }
+      let third = ask(simulation)
+      simulation.expect(third["x-resp"], nil, "resp is one client's")
+      simulation.expect(third["x-bereq"], nil, "bereq stays at the origin")
     }
   }
 

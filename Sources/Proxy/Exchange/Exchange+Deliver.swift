@@ -8,15 +8,10 @@ extension Exchange {
   /// Answers from a stored response.
   func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
     self.decision = decision
-    switch worker.policy.deliver(self) {
-    case .deliver: break
-    case .synthesize(let response): return deliverSynthetic(response)
-    case .restart: return restart()
-    case .fail: return fail()
-    }
-    let length = entry.bodyLength
     unsafe outgoing.storedHead = entry.headBase
     outgoing.storedCount = entry.head.count
+    guard policyDelivers() else { return }
+    let length = entry.bodyLength
     worker.tail.removeAll()
     switch selectPart(status: entry.status, length: length) {
     case .whole:
@@ -50,15 +45,10 @@ extension Exchange {
     }
     arrived = head
     let isWhole = head.isRaw || reading?.isStarter(self) ?? false
-    switch worker.policy.deliver(self) {
-    case .deliver: break
-    case .synthesize(let response): return deliverSynthetic(response)
-    case .restart: return restart()
-    case .fail: return fail()
-    }
     let bytes = isWhole ? head.ownBytes : head.bytes
     unsafe bytes.withUnsafeBufferPointer { unsafe outgoing.storedHead = $0.baseAddress }
     outgoing.storedCount = bytes.count
+    guard policyDelivers() else { return }
     outgoing.bodyLength = head.contentLength
     outgoing.statesLength = true
     outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
@@ -84,6 +74,36 @@ extension Exchange {
     }
     phase = .delivering
     stream?.sendHead(of: self)
+  }
+
+  /// False: the policy has something else answered.
+  private func policyDelivers() -> Bool {
+    switch worker.policy.deliver(self) {
+    case .deliver: return true
+    case .synthesize(let response): deliverSynthetic(response)
+    case .restart: restart()
+    case .fail: fail()
+    }
+    return false
+  }
+
+  /// Changes the fields of the response for this client, within `Policy.deliver`: `resp`. An untouched head is
+  /// not read at all.
+  func editResponse(_ edit: (inout Head) -> Void) {
+    var copy = OutputBuffer(capacity: outgoing.storedCount + 2)
+    copy.append(storedHead(outgoing))
+    copy.append("\r\n")
+    var parsed = ResponseHead()
+    guard unsafe (try? parsed.parse(copy.base, count: copy.count)) ?? false else { return }
+    edit(&parsed.head)
+    let edited = editedHead ?? EditedHead()
+    editedHead = edited
+    edited.bytes.removeAll()
+    let statusEnd = (copy.bytes.firstIndex(of: .lineFeed) ?? 0) + 1
+    edited.bytes.append(copy.bytes.extracting(0..<statusEnd))
+    parsed.head.write(to: &edited.bytes)
+    unsafe outgoing.storedHead = edited.bytes.base
+    outgoing.storedCount = edited.bytes.count
   }
 
   /// What of a whole response this request gets, by its conditions and its range.
@@ -205,4 +225,9 @@ private func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
   // SAFETY: the entry or the fill's head, both of which the exchange holds, own these bytes.
   let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)
   return unsafe _overrideLifetime(span, borrowing: outgoing)
+}
+
+/// A stored head as a policy has changed it for one client.
+final class EditedHead {
+  var bytes = OutputBuffer(capacity: 1024)
 }

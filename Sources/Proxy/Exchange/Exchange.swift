@@ -20,7 +20,7 @@ final class Exchange: Timed {
   /// `req`.
   var request = RequestHead()
   /// `resp`, filled only where a policy looks at it.
-  var response = Head()
+  var editedHead: EditedHead?
   var body = BodySource()
   var outgoing = Outgoing()
   /// The entry that was found but may not be served as it is.

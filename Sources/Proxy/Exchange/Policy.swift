@@ -4,8 +4,9 @@ import HTTP
 /// The rules of one deployment: every step of a request at which VCL has a subroutine is a call here, and
 /// each answers with a closed enum. This class is the built-in behaviour; a policy overrides what it changes.
 ///
-/// One instance belongs to one worker (lifecycle L5). `Exchange` and `Fetch` give access to the working
-/// heads: `request` (req), `memory.request` (bereq) and `response` (resp).
+/// One instance belongs to one worker (lifecycle L5). The working heads are `Exchange.request` (req),
+/// `Fetch.memory.request` (bereq), the argument of `fetchResponse` (beresp), and what `Exchange.editResponse`
+/// hands out (resp): overlays on bytes that stay as they are.
 class Policy {
   /// The request's head has been read and checked.
   func receive(_ exchange: Exchange) -> ReceiveAction {
@@ -37,14 +38,14 @@ class Policy {
   /// A response of our own is about to go out.
   func synthesize(_ exchange: Exchange) -> SynthesizeAction { .deliver }
 
-  /// The response's head is about to go out.
+  /// The response's head is about to go out; `Exchange.editResponse` changes it for this client.
   func deliver(_ exchange: Exchange) -> DeliverAction { .deliver }
 
   /// A request to the origin is about to be sent.
   func fetch(_ fetch: Fetch) -> FetchAction { .fetch }
 
   /// The origin's head has arrived.
-  func fetchResponse(_ fetch: Fetch) -> FetchResponseAction { .deliver }
+  func fetchResponse(_ fetch: Fetch, _ response: inout ResponseHead) -> FetchResponseAction { .deliver }
 
   /// The fetch has failed for good.
   func fetchError(_ fetch: Fetch) -> FetchErrorAction { .deliver }

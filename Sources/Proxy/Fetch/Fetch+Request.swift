@@ -20,6 +20,7 @@ extension Fetch {
       bodyHasEnded = false
     }
     machine.isReplayable = method.isIdempotent
+    policyAction = worker.policy.fetch(self)
     Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &memory.pending)
     memory.request.write(to: &memory.pending)
     writeFraming()

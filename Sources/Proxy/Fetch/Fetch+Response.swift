@@ -34,7 +34,7 @@ extension Fetch {
       worker.counters.add(.badResponse)
       return responseWasBad()
     }
-    switch worker.policy.fetchResponse(self) {
+    switch worker.policy.fetchResponse(self, &head) {
     case .deliver: break
     case .pass: isPassedByPolicy = true
     case .retry: if retry() { return }

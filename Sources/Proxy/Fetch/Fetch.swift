@@ -23,6 +23,8 @@ final class Fetch: Timed {
   let worker: Worker
   let fill: Fill
   let kind: Kind
+  /// What the policy said when it saw the request.
+  var policyAction = FetchAction.fetch
   var machine = FetchMachine(isReplayable: true)
   var method = Method.get
   /// The request: `memory.request` is `bereq`.
@@ -78,7 +80,7 @@ final class Fetch: Timed {
     worker.loop.enroll(self)
     worker.counters.add(.fillsStarted)
     worker.counters.add(.fillsInFlight)
-    switch worker.policy.fetch(self) {
+    switch policyAction {
     case .fetch: acquire()
     case .abandon: fail(.cancelled)
     case .fail: fail(.policy)

@@ -46,8 +46,12 @@ final class LocalFill {
 
   private func report() {
     var least = Int.max
-    for reader in readers { least = min(least, reader.body.offset) }
-    fill.report(worker: worker.index, consumed: least)
+    var furthest = 0
+    for reader in readers {
+      least = min(least, reader.body.offset)
+      furthest = max(furthest, reader.body.offset)
+    }
+    fill.report(worker: worker.index, consumed: least, furthest: furthest)
   }
 
   /// The fill has news for this worker.

@@ -1,3 +1,5 @@
+import HTTP
+
 @testable import Proxy
 
 /// A policy whose answers a test chooses, and that notes which steps were taken.
@@ -46,8 +48,12 @@ final class ScriptedPolicy: Policy {
 
   override func fetch(_ fetch: Fetch) -> FetchAction { took("fetch", onFetch(fetch) ?? super.fetch(fetch)) }
 
-  override func fetchResponse(_ fetch: Fetch) -> FetchResponseAction {
-    took("fetchResponse", onFetchResponse(fetch) ?? super.fetchResponse(fetch))
+  /// Changes `beresp`.
+  var editsFetchResponse: ((inout ResponseHead) -> Void)?
+
+  override func fetchResponse(_ fetch: Fetch, _ response: inout ResponseHead) -> FetchResponseAction {
+    editsFetchResponse?(&response)
+    return took("fetchResponse", onFetchResponse(fetch) ?? super.fetchResponse(fetch, &response))
   }
 
   override func fetchError(_ fetch: Fetch) -> FetchErrorAction {
