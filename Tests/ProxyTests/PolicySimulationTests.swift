@@ -6,7 +6,8 @@ import Testing
 struct PolicySimulationTests {
   /// One worker, so that one policy sees all.
   private func run(
-    _ seeds: [UInt64] = Seeds.some(4), _ scenario: (Simulation, ScriptedPolicy, SimulatedServer) throws -> Void
+    _ seeds: [UInt64] = Seeds.some(4),
+    _ scenario: (Simulation, ScriptedPolicy, SimulatedServer) throws -> Void
   ) throws {
     for seed in seeds {
       let policy = ScriptedPolicy()
@@ -32,7 +33,8 @@ struct PolicySimulationTests {
   @Test func `the steps of a miss, a hit, a pass and a purge are the calls in their order`() throws {
     try run { simulation, policy, _ in
       _ = ask(simulation)
-      simulation.expect(policy.steps, ["receive", "hash", "miss", "fetch", "fetchResponse", "deliver"], "miss")
+      simulation.expect(
+        policy.steps, ["receive", "hash", "miss", "fetch", "fetchResponse", "deliver"], "miss")
       policy.steps = []
       _ = ask(simulation)
       simulation.expect(policy.steps, ["receive", "hash", "hit", "deliver"], "hit")
@@ -45,7 +47,8 @@ struct PolicySimulationTests {
     }
   }
 
-  @Test func `restarts go back to the top, at most four times, from every step that may ask for one`() throws {
+  @Test func `restarts go back to the top, at most four times, from every step that may ask for one`() throws
+  {
     for step in ["receive", "hit", "miss", "pass", "deliver"] {
       try run { simulation, policy, _ in
         if step == "hit" { _ = ask(simulation) }
@@ -183,7 +186,9 @@ struct PolicySimulationTests {
 
   @Test func `what readers have begun to read is not fetched again, whatever the policy asks`() throws {
     try run { simulation, policy, _ in
-      let server = simulation.server { request, _ in Array(Page.response(request.target, pieces: 2).prefix(2)) + [.wait(50), .reset] }
+      let server = simulation.server { request, _ in
+        Array(Page.response(request.target, pieces: 2).prefix(2)) + [.wait(50), .reset]
+      }
       policy.onFetchError = { _ in .retry }
       let client = simulation.client()
       client.get("/page")
@@ -207,7 +212,8 @@ struct PolicySimulationTests {
         simulation.runClients()
         for client in simulation.clients {
           simulation.checkWhole(client, errors: [500, 502, 503])
-          simulation.expect((client.replies.first?.status ?? 0) >= 500, "an answer from a fetch that was given up")
+          simulation.expect(
+            (client.replies.first?.status ?? 0) >= 500, "an answer from a fetch that was given up")
         }
         if isBefore { simulation.expect(server.requests.count, 0, "requests") }
       }

@@ -217,7 +217,9 @@ extension ClientConnection {
     let keepsAlive = output.keepsAlive
     exchange.responseEnded()
     perform(machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
-    if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue { worker.loop.resumeLater(self) }
+    if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue {
+      worker.loop.resumeLater(self)
+    }
   }
 
   /// Ends the connection before the framing is complete. Where the close itself would mark the end of the body,

@@ -161,8 +161,8 @@ final class ClientConnection: Channel, ExchangeClient {
     worker.loop.resumeLater(self)
   }
 
-  /// A request that is here already was accepted, and is answered. So is one that came while an answer was under
-  /// way whose head had promised another (L30).
+  /// A request that is here already was accepted, and is answered. So is one that came while an answer was
+  /// under way whose head had promised another (L30).
   func drain() {
     isDrainDue = false
     if machine.phase == .idle {
