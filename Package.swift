@@ -47,10 +47,10 @@ let package = Package(
     .testTarget(name: "CostTests", exclude: ["limits.json"], swiftSettings: settings),
     tests("BytesTests", ["Bytes"]),
     tests("IOTests", ["CLinux", "Bytes", "IO"]),
-    tests("MachineTests", ["Bytes", "Proxy"]),
+    tests("MachineTests", ["Bytes", "HTTP", "Proxy"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
-    tests("StorageTests", ["Storage", "Bytes", "Caching"]),
+    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
     tests(
       "ProxyTests",

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fuzzes the parsers of the HTTP module with libFuzzer and the address sanitizer.
 #
-#   fuzz/run.sh SECONDS [TARGET...]     for SECONDS each; targets: request response chunked fields (all)
+#   fuzz/run.sh SECONDS [TARGET...]     for SECONDS each; all targets unless some are named
 #
 # Inputs that reach new code are kept in fuzz/corpus/TARGET beside the seeds (*.seed, which are committed; give a
 # found input such a name to keep it for good). Ends with 1 if a target crashed; the input's path is printed.
@@ -11,12 +11,12 @@ cd "$(dirname "$0")/.."
 seconds=${1:-}
 case $seconds in
 '' | *[!0-9]*)
-  echo "usage: fuzz/run.sh SECONDS [request|response|chunked|fields]..." >&2
+  echo "usage: fuzz/run.sh SECONDS [request|response|chunked|fields|proxy]..." >&2
   exit 2
   ;;
 esac
 shift
-[ $# -gt 0 ] || set -- request response chunked fields
+[ $# -gt 0 ] || set -- request response chunked fields proxy
 
 scratch=.build/fuzz
 products=$scratch/release
@@ -31,8 +31,10 @@ export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 failed=0
 for target in "$@"; do
   [ -f "fuzz/$target.swift" ] || { echo "fuzz/run.sh: no target $target" >&2; exit 2; }
+  # Bytes imports CLinux, whose module map is written by the build.
   swiftc -O -g $sanitizers -parse-as-library -module-name HTTPFuzz -I "$products/Modules" \
-    "fuzz/$target.swift" fuzz/FuzzSupport.swift "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o \
+    -Xcc -fmodule-map-file="$products/CLinux.build/module.modulemap" "fuzz/$target.swift" fuzz/FuzzSupport.swift \
+    "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
     -use-ld=lld -o "$scratch/fuzz-$target"
   mkdir -p "fuzz/corpus/$target"
   echo "== $target: $seconds s"

@@ -1,3 +1,7 @@
+// Bytes: what bytes are called and kept in, for all other modules: ranges, ASCII classes, output buffers, the
+// keyed hash and the lock. It imports CLinux only. It is small, and whatever is called per byte or per
+// request from another module is inlinable, since a call that is not costs a nanosecond.
+
 /// Half-open range of byte offsets into some buffer. Offsets, unlike spans, can be stored and survive the
 /// buffer being moved. 8 bytes.
 public struct ByteRange: Equatable, Sendable {

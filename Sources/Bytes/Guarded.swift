@@ -3,9 +3,10 @@ public import Synchronization
 
 /// A lock of one word in memory that somebody else lays out: free, held, or held while somebody may sleep.
 ///
-/// Used instead of `Mutex` of the standard library, which on Linux is taken and released inside the kernel when
-/// threads meet (`FUTEX_LOCK_PI`): that costs more, and the thread sanitizer does not see it and reports races
-/// where there are none. Here the kernel only sleeps and wakes; who owns the lock is decided by atomics alone.
+/// Used instead of `Mutex` of the standard library, which on Linux is handed over inside the kernel when
+/// threads meet (`FUTEX_LOCK_PI`): the thread sanitizer does not see that and reports races where there are
+/// none. Here the kernel only sleeps and wakes; who owns the lock is decided by atomics alone. Figures are in
+/// `docs/decisions`.
 ///
 /// Source of the algorithm: Drepper, "Futexes Are Tricky" (2011), section 6, the third mutex.
 @safe public struct LockWord: @unchecked Sendable {
@@ -57,8 +58,8 @@ public import Synchronization
   }
 }
 
-/// A value that one thread at a time may touch, with the contract of `Mutex`. Lock word and value are in memory
-/// of their own, on cache lines of their own.
+/// A value that one thread at a time may touch, with the contract of `Mutex`. Lock word and value are in
+/// memory of their own, on cache lines of their own.
 @safe public struct Guarded<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
   @usableFromInline let word: LockWord
   @usableFromInline let memory: UnsafeMutableRawPointer

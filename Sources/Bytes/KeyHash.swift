@@ -42,8 +42,8 @@ public struct HashSeed: Sendable {
     return state.finish()
   }
 
-  /// The hash of a list's member that begins at `start`, lower-cased and without spaces and tabs: it ends at a
-  /// comma or with the list. Differs from `hash` of the same text.
+  /// The hash of a list's member that begins at `start`, lower-cased and without spaces and tabs: it ends at
+  /// a comma or with the list. Differs from `hash` of the same text.
   @inlinable public func hashMember(of list: Span<UInt8>, from start: Int) -> MemberHash {
     var state = SipState(k0, ~k1)
     var word: UInt64 = 0

@@ -1,7 +1,7 @@
 public import Glibc
 
-/// Growing bytes for output, owned by one thread. Keeps its memory over `removeAll`, so that a buffer in steady
-/// use does not allocate.
+/// Growing bytes for output, owned by one thread. Keeps its memory over `removeAll`, so that a buffer in
+/// steady use does not allocate.
 @safe public struct OutputBuffer: ~Copyable {
   @usableFromInline var memory: UnsafeMutablePointer<UInt8>
   @usableFromInline var capacity: Int
@@ -18,6 +18,8 @@ public import Glibc
 
   @inlinable public var count: Int { filled }
   @inlinable public var isEmpty: Bool { filled == 0 }
+  /// Bytes of memory that it holds on to.
+  @inlinable public var heldBytes: Int { capacity }
 
   /// The first byte, for system calls. Valid until the next append or the end of the buffer.
   @inlinable public var base: UnsafePointer<UInt8> { unsafe UnsafePointer(memory) }

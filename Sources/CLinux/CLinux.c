@@ -67,10 +67,24 @@ void linux_futex_wake(const uint32_t *word) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void *linux_reserve(size_t bytes) {
+void *linux_reserve(size_t bytes, int *file) {
+  int fd = memfd_create("larder-memory", MFD_CLOEXEC);
+  if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
+    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (start != MAP_FAILED) {
+      /* Taking 64 KiB out of a huge page that a socket holds would zero them there (shmem_enabled=always). */
+      madvise(start, bytes, MADV_NOHUGEPAGE);
+      *file = fd;
+      return start;
+    }
+  }
+  if (fd >= 0) close(fd);
+  *file = -1;
   int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, kind, -1, 0);
   return start == MAP_FAILED ? NULL : start;
 }
 
-void linux_release_pages(void *start, size_t bytes) { madvise(start, bytes, MADV_DONTNEED); }
+void linux_release_pages(void *start, size_t bytes) {
+  if (madvise(start, bytes, MADV_REMOVE) != 0) madvise(start, bytes, MADV_DONTNEED);
+}

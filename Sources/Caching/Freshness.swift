@@ -1,5 +1,5 @@
-// Caching: the rules of HTTP caching (RFC 9111, 9110, 9211, 9213 and 5861) as pure functions: no I/O, no clock.
-// It imports Bytes and HTTP. The proxy asks it about every request and response; the store keeps its
+// Caching: the rules of HTTP caching (RFC 9111, 9110, 9211, 9213 and 5861) as pure functions: no I/O, no
+// clock. It imports Bytes and HTTP. The proxy asks it about every request and response; the store keeps its
 // `Freshness` with each entry; telemetry counts its `Decision`s.
 
 /// Where a response's freshness lifetime comes from, RFC 9111 §4.2.1 and 4.2.2.

@@ -5,8 +5,8 @@ public import HTTP
 /// be given the same variant. Does not allocate.
 ///
 /// Several lines of a field are one list, and whitespace around members does not count; an absent field
-/// differs from an empty one. In `Accept-Encoding` and `Accept-Language` case, all whitespace and the order of
-/// members do not count either, for preference there is told by weights (RFC 9110 §12.5.3, 12.5.4).
+/// differs from an empty one. In `Accept-Encoding` and `Accept-Language` case, all whitespace and the order
+/// of members do not count either, for preference there is told by weights (RFC 9110 §12.5.3, 12.5.4).
 ///
 /// - Parameter varyNames: `VaryList.names`.
 public func selectingHash(_ varyNames: Span<UInt8>, request: borrowing Head, seed: HashSeed) -> KeyHash {

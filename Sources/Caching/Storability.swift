@@ -29,14 +29,15 @@ public struct RequestTraits: OptionSet, Sendable {
 /// - Parameters:
 ///   - method: Of the request that was sent upstream.
 ///   - request: Traits of the client's request that this response was fetched for.
+///   - directives: The response's own, parsed.
 ///   - requestTime: When that was sent, in `CacheSeconds`.
 ///   - responseTime: When the head arrived, in `CacheSeconds`.
 ///   - wallTime: When the head arrived, in seconds since 1970.
 public func storability(
   method: Method, request: RequestTraits, status: UInt16, response: borrowing Head,
-  requestTime: Int64, responseTime: Int64, wallTime: Int64, options: CachingOptions
+  directives: ResponseDirectives, requestTime: Int64, responseTime: Int64, wallTime: Int64,
+  options: CachingOptions
 ) -> Storability {
-  let directives = ResponseDirectives.parse(from: response)
   if let reason = obstacle(
     method: method, request: request, status: status, response: response, directives: directives,
     options: options)

@@ -19,11 +19,11 @@ extension FieldSet {
 ///   - wallTime: When the head arrived, in seconds since 1970.
 ///   - withholds: False for the client that asked: it gets the named fields, which are kept from others.
 public func writeStoredHead(
-  status: UInt16, response: borrowing Head, wallTime: Int64, withholds: Bool = true,
+  status: UInt16, response: borrowing Head, directives: ResponseDirectives, wallTime: Int64,
+  withholds: Bool = true,
   to output: inout OutputBuffer
 ) {
   assert(!response.has(.connection), "fields named by Connection would be stored")
-  let directives = ResponseDirectives.parse(from: response)
   writeStatusLine(status, to: &output)
   for line in response.lines where !FieldSet.notStored.contains(line.known) {
     let name = response.name(line)

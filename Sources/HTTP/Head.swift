@@ -97,8 +97,8 @@ public struct FieldLine: Sendable {
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
-  /// Calls `body` with bytes of the message. For a head that is stored in an object, from which no span may be
-  /// taken out.
+  /// Calls `body` with bytes of the message. For a head that is stored in an object, from which no span may
+  /// be taken out.
   public func withBytes<Result>(_ range: ByteRange, _ body: (Span<UInt8>) -> Result) -> Result {
     body(message.extracting(range))
   }
@@ -148,8 +148,8 @@ public struct FieldLine: Sendable {
   /// Takes the fields of another head, with a copy of its message.
   public mutating func copy(from other: borrowing Head) {
     unsafe begin(base: other.base, size: other.size)
-    lines = other.lines
-    added = other.added
+    lines.append(contentsOf: other.lines)
+    added.append(contentsOf: other.added)
     present = other.present
     persist(count: size)
   }
@@ -165,7 +165,7 @@ public struct FieldLine: Sendable {
     let start = added.count
     Head.append(field.name, to: &added)
     let middle = added.count
-    for i in value.indices { added.append(value[i]) }
+    unsafe value.withUnsafeBufferPointer { unsafe added.append(contentsOf: $0) }
     lines.append(
       FieldLine(
         name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: field, isAdded: true))

@@ -74,12 +74,20 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .xForwardedProto: "X-Forwarded-Proto"
     case .xForwardedHost: "X-Forwarded-Host"
     case .cdnLoop: "CDN-Loop"
+    case .cacheStatus, .xCacheStatus, .xOriginalURL, .xRewriteURL, .xHost, .softPurge: ownName
+    }
+  }
+
+  /// Names of the last group.
+  private var ownName: StaticString {
+    switch self {
     case .cacheStatus: "Cache-Status"
     case .xCacheStatus: "X-Cache-Status"
     case .xOriginalURL: "X-Original-URL"
     case .xRewriteURL: "X-Rewrite-URL"
     case .xHost: "X-Host"
     case .softPurge: "Soft-Purge"
+    default: ""
     }
   }
 

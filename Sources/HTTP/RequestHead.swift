@@ -1,3 +1,8 @@
+// HTTP: messages of HTTP/1.1 as bytes: heads, their fields as an overlay on what was received, chunked
+// bodies, dates. Pure: no I/O, no clock, and no allocation but in tables that are kept. What two parsers
+// could read differently is refused. It imports Bytes. The proxy parses with it; the caching rules read
+// fields through it.
+
 public import Bytes
 
 /// Forms of a request target, RFC 9112 §3.2. The fourth, an authority alone, belongs to CONNECT, which is

@@ -1,9 +1,14 @@
+// IO: one thread's event loop with clock and time-outs, mailboxes between threads, listening sockets and
+// addresses. System calls are methods of `Kernel`, which a test replaces. It imports CLinux and Bytes and
+// knows nothing of HTTP. The proxy's workers run on it; the pool takes its addresses; the command line reads
+// its flags with it.
+
 public import Bytes
 import CLinux
 import Glibc
 
-/// One thread's epoll loop with its clock, its time-outs and its table of channels. Everything here belongs to
-/// that thread.
+/// One thread's epoll loop with its clock, its time-outs and its table of channels. Everything here belongs
+/// to that thread.
 @safe public final class EventLoop {
   public let kernel: Kernel
   private let poll: CInt

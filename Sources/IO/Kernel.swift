@@ -10,16 +10,24 @@ open class Kernel {
   public init() {}
 
   open func read(_ fd: CInt, into memory: UnsafeMutableRawPointer, count: Int) -> Int {
-    let result = unsafe linux_read(fd, memory, count)
+    let result = unsafe linux_receive(fd, memory, count)
     return result < 0 ? Int(-errno) : result
   }
 
   open func write(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
-    let result = unsafe linux_writev(fd, parts, CInt(truncatingIfNeeded: count))
+    let result = unsafe linux_send(fd, parts, CInt(truncatingIfNeeded: count))
     return result < 0 ? Int(-errno) : result
   }
 
-  /// Takes one connection from a listening socket, non-blocking. `peer` is set where the family has addresses.
+  /// Writes `count` bytes of a file from `offset` on, without copying them: the file must not change while a
+  /// socket may still hold its pages.
+  open func sendFile(_ fd: CInt, from file: CInt, offset: Int, count: Int) -> Int {
+    let result = linux_sendfile(fd, file, Int64(offset), count)
+    return result < 0 ? Int(-errno) : result
+  }
+
+  /// Takes one connection from a listening socket, non-blocking. `peer` is set where the family has
+  /// addresses.
   open func accept(_ listener: CInt, peer: inout SocketAddress?) -> CInt {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -9,7 +9,8 @@ public enum ListeningSocket {
   /// Opens `count` sockets on one address, non-blocking.
   ///
   /// - Returns: The descriptors, and the address in use (port 0 takes any free one).
-  /// - Throws: The failed call; `EADDRINUSE` also when another program that shares ports is there.
+  /// - Throws: The failed call; `EADDRINUSE` also when another program that shares ports is there, or listens
+  ///   on the Unix socket.
   public static func open(_ address: SocketAddress, count: Int) throws(SystemError) -> (
     descriptors: [CInt], address: SocketAddress
   ) {
@@ -41,13 +42,45 @@ public enum ListeningSocket {
   }
 
   private static func openUnix(_ address: SocketAddress, count: Int) throws(SystemError) -> [CInt] {
-    let first = try bound(address, shared: false)
-    guard listen(first, backlog) == 0 else {
-      let code = errno
-      _ = Glibc.close(first)
-      throw SystemError(call: "listen", code: code)
+    var descriptors = [try boundUnix(address)]
+    do throws(SystemError) {
+      guard listen(descriptors[0], backlog) == 0 else { throw SystemError(call: "listen", code: errno) }
+      while descriptors.count < count {
+        let copy = fcntl(descriptors[0], F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw SystemError(call: "fcntl", code: errno) }
+        descriptors.append(copy)
+      }
+    } catch {
+      for fd in descriptors { _ = Glibc.close(fd) }
+      throw error
     }
-    return [first] + (1..<count).map { _ in dup(first) }
+    return descriptors
+  }
+
+  /// A socket's file outlives its process: one that nobody listens on is replaced. A live one is refused, and
+  /// so is any other file, which is not ours to remove.
+  private static func boundUnix(_ address: SocketAddress) throws(SystemError) -> CInt {
+    do throws(SystemError) {
+      return try bound(address, shared: false)
+    } catch {
+      guard error.code == EADDRINUSE, isAbandoned(address) else { throw error }
+      _ = unsafe withPath(of: address) { unsafe unlink($0) }
+      return try bound(address, shared: false)
+    }
+  }
+
+  private static func isAbandoned(_ address: SocketAddress) -> Bool {
+    var status = stat()
+    guard unsafe withPath(of: address, { unsafe lstat($0, &status) }) == 0 else { return false }
+    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) else { return false }
+    let fd = Kernel().connect(address)
+    if fd >= 0 { _ = Glibc.close(fd) }
+    return fd == -ECONNREFUSED
+  }
+
+  private static func withPath(of address: SocketAddress, _ body: (UnsafePointer<CChar>) -> CInt) -> CInt {
+    let path = address.path.map { CChar(bitPattern: $0) } + [0]
+    return unsafe path.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
   }
 
   private static func bound(_ address: SocketAddress, shared: Bool) throws(SystemError) -> CInt {

@@ -38,17 +38,14 @@ public final class Mailbox<Mail: Sendable>: Sendable {
 
 /// An eventfd by which a loop is woken. What there is to do is looked for after every turn.
 public final class WakeUp: Channel {
-  private let loop: EventLoop
-
   public init(loop: EventLoop, adopting fd: CInt) throws(SystemError) {
-    self.loop = loop
     super.init(adopting: fd)
     try loop.add(self, onlyReadable: true)
   }
 
   public override func ready(_ readiness: Readiness) {
     var count: UInt64 = 0
-    _ = unsafe loop.kernel.read(fd, into: &count, count: 8)
+    _ = unsafe Glibc.read(fd, &count, 8)
   }
 
   /// Wakes the loop that watches `fd`; may be called on any thread.

@@ -33,8 +33,8 @@ struct TimerWheel {
   mutating func advance(to now: Milliseconds, into due: inout [DueToken]) {
     let target = now / Self.slotMilliseconds
     defer { current = max(current, target) }
-    // Every token's tick is less than a round ahead of `current`, so that after a longer pause (the process was
-    // stopped) one round finds them all.
+    // Every token's tick is less than a round ahead of `current`, so that after a longer pause (the process
+    // was stopped) one round finds them all.
     let last = min(target, current + Milliseconds(Self.slotCount))
     while current < last {
       current += 1

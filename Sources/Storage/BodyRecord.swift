@@ -6,6 +6,8 @@ import Synchronization
 /// Lies at the start of a block; the list of segments follows it.
 @safe struct BodyRecord: ~Copyable {
   let references = Atomic<UInt32>(1)
+  /// Some of its pages were given to a socket without a copy.
+  let isLent = Atomic<Bool>(false)
   let segmentCount: Int
   let length: Int
   let arena: Unmanaged<SlabArena>
@@ -50,6 +52,19 @@ import Synchronization
     return unsafe (UnsafePointer(list[index].pointer), list[index].end - start)
   }
 
+  /// Segment `index` as a part of the arena's file, to be sent without a copy; `nil` if it is none. Its pages
+  /// are then not used again as long as a socket may hold them.
+  func lend(_ index: Int) -> (file: CInt, offset: Int)? {
+    let (start, count) = unsafe segment(index)
+    let arena = unsafe pointer.pointee.arena.takeUnretainedValue()
+    let block = unsafe UnsafeMutablePointer(mutating: start)
+    guard let offset = unsafe arena.filePosition(of: block, count: count) else { return nil }
+    if unsafe !pointer.pointee.isLent.load(ordering: .relaxed) {
+      unsafe pointer.pointee.isLent.store(true, ordering: .relaxed)
+    }
+    return (arena.file, offset)
+  }
+
   /// The segment that holds the byte at `offset`, which is less than `length`.
   func segmentIndex(holding offset: Int) -> Int {
     var low = 0
@@ -77,7 +92,13 @@ import Synchronization
       .newValue
     guard left == 0 else { return }
     let arena = unsafe pointer.pointee.arena.takeUnretainedValue()
-    for i in 0..<segmentCount { unsafe arena.free(list[i].pointer) }
+    let isLent = unsafe pointer.pointee.isLent.load(ordering: .relaxed)
+    for i in 0..<segmentCount {
+      if isLent, unsafe arena.filePosition(of: list[i].pointer, count: segment(i).1) != nil {
+        unsafe arena.detach(list[i].pointer)
+      }
+      unsafe arena.free(list[i].pointer)
+    }
     unsafe pointer.deinitialize(count: 1)
     unsafe arena.free(pointer)
   }

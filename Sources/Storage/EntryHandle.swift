@@ -79,6 +79,10 @@ public import Synchronization
   public var bodyLength: Int { entry.it.body.length }
   public var bodySegmentCount: Int { entry.it.body.segmentCount }
 
+  /// Segment `index` as a part of a file, to be sent without a copy while the handle lives; `nil`: it must be
+  /// copied.
+  public borrowing func lendSegment(_ index: Int) -> (file: CInt, offset: Int)? { entry.it.body.lend(index) }
+
   /// The bytes of the body's segment `index`; valid as long as the handle.
   public borrowing func bodySegment(_ index: Int) -> (UnsafePointer<UInt8>, Int) {
     unsafe entry.it.body.segment(index)

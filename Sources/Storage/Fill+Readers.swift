@@ -30,6 +30,12 @@ extension Fill {
     if isLast, status == .awaitingHead || status == .streaming { wakeOwner() } else { wakeOwnerIfDrained() }
   }
 
+  /// The object that this worker keeps with the fill, so that it need not look for it. Only for its own
+  /// thread.
+  public func attachment(worker: Int) -> AnyObject? { unsafe lanes[worker].attachment }
+
+  public func attach(_ object: AnyObject?, worker: Int) { unsafe lanes[worker].attachment = object }
+
   public var readerCount: Int { body.withLock { $0.readers } }
 
   /// Called by a worker when `FillWaker.fillAdvanced` arrives, before it reads `status` and `published`, even

@@ -37,6 +37,8 @@ import Synchronization
   let cutBelow = Atomic<Int>(0)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
   let body = Guarded(FillBody())
+  /// The owner's own object for this fill; only its thread touches it.
+  nonisolated(unsafe) public var ownerAttachment: AnyObject?
   /// Set by the owner before `phase` leaves `awaitingHead`.
   nonisolated(unsafe) var publishedHead: FillHead?
 
@@ -115,7 +117,9 @@ struct FillLane: ~Copyable {
   let consumed = Atomic<Int>(0)
   /// A wake-up is on its way to the worker.
   let isPending = Atomic<Bool>(false)
-  private let padding = InlineArray<5, Int>(repeating: 0)
+  /// The worker's own object for this fill; only that worker's thread touches it.
+  var attachment: AnyObject?
+  private let padding = InlineArray<4, Int>(repeating: 0)
 }
 
 /// Which variant a fill's response turned out to be.

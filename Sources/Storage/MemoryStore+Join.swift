@@ -89,8 +89,9 @@ extension MemoryStore {
   /// Would a look-up now find something else than the caller has seen? Decided as `lookUp` does, or callers
   /// would go round in circles.
   ///
-  /// What was seen and is gone counts too: it may have been purged, and a fill that begins after the purge must
-  /// not ask the origin to confirm it. Decided and born under one lock, the fill is fenced by any later purge.
+  /// What was seen and is gone counts too: it may have been purged, and a fill that begins after the purge
+  /// must not ask the origin to confirm it. Decided and born under one lock, the fill is fenced by any later
+  /// purge.
   private func hasChanged(
     _ hash: KeyHash, _ key: Span<UInt8>, in stripe: borrowing Stripe, since replacing: UInt64,
     now: CacheSeconds, selecting: (Span<UInt8>) -> KeyHash

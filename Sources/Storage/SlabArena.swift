@@ -19,6 +19,8 @@ import Synchronization
   public let budget: Int
   private nonisolated(unsafe) let base: UnsafeMutableRawPointer
   private let reserved: Int
+  /// The file whose memory the region is; -1: none.
+  let file: CInt
   private let slabs: Guarded<Slabs>
   private let outside = Atomic<Int>(0)
   private let heap = Atomic<Int>(0)
@@ -29,14 +31,36 @@ import Synchronization
     self.budget = max(budget, 1 << 20)
     let spans = (self.budget + self.budget / 16) / SlabArena.spanBytes + 64
     reserved = spans * SlabArena.spanBytes
-    guard let region = unsafe linux_reserve(reserved) else {
+    var file: CInt = -1
+    guard let region = unsafe linux_reserve(reserved, &file) else {
       fatalError("cannot reserve \(reserved) bytes of address space for the cache")
     }
     unsafe base = region
+    self.file = file
     slabs = Guarded(unsafe Slabs(base: region, spans: spans))
   }
 
-  deinit { unsafe munmap(base, reserved) }
+  deinit {
+    unsafe munmap(base, reserved)
+    if file >= 0 { close(file) }
+  }
+
+  /// Where a block of a whole span lies in `file`; `nil` for smaller ones, which share pages with others, and
+  /// for those outside.
+  func filePosition(of pointer: UnsafeMutablePointer<UInt8>, count: Int) -> Int? {
+    let offset = unsafe UnsafeMutableRawPointer(pointer) - base
+    guard file >= 0, count > SizeClass.bytes(SizeClass.index(for: SlabArena.spanBytes) - 1) else {
+      return nil
+    }
+    guard offset >= 0, offset < reserved, offset % SlabArena.spanBytes == 0 else { return nil }
+    return offset
+  }
+
+  /// Gives a whole span's pages back before the block is freed: a socket may still hold them, and what is
+  /// written into the block next must not reach its reader.
+  func detach(_ pointer: UnsafeMutablePointer<UInt8>) {
+    unsafe linux_release_pages(pointer, SlabArena.spanBytes)
+  }
 
   /// What large allocations leave of the budget for small ones that must not fail: nodes, lists.
   var reserve: Int { min(budget / 64, 1 << 20) }

@@ -3,7 +3,7 @@
 /// Names follow Prometheus' rules: base units, `_total` for what only grows.
 enum MetricFamily: CaseIterable {
   case clientBytesReceived, clientBytesSent
-  case connectionsAccepted, connectionsRefused, connectionsOpen
+  case connectionsAccepted, connectionsRefused, proxyHeadersRefused, connectionsOpen
   case requestsCollapsed
   case fillsStarted, fillsEnded, fillsInFlight
   case readersCut
@@ -19,7 +19,7 @@ enum MetricFamily: CaseIterable {
     switch self {
     case .connectionsOpen, .fillsInFlight, .upstreamConnectionsOpen, .upstreamConnectionsIdle: .gauge
     case .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
-      .requestsCollapsed,
+      .proxyHeadersRefused, .requestsCollapsed,
       .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped:
@@ -33,6 +33,7 @@ enum MetricFamily: CaseIterable {
     case .clientBytesSent: "larder_client_sent_bytes_total"
     case .connectionsAccepted: "larder_client_connections_accepted_total"
     case .connectionsRefused: "larder_client_connections_refused_total"
+    case .proxyHeadersRefused: "larder_client_proxy_headers_refused_total"
     case .connectionsOpen: "larder_client_connections"
     case .requestsCollapsed: "larder_requests_collapsed_total"
     case .fillsStarted: "larder_fills_started_total"
@@ -63,6 +64,7 @@ enum MetricFamily: CaseIterable {
     case .clientBytesSent: "Bytes written to clients."
     case .connectionsAccepted: "Client connections accepted."
     case .connectionsRefused: "Client connections closed at once because too many were open."
+    case .proxyHeadersRefused: "Client connections closed because they did not begin with a PROXY header."
     case .connectionsOpen: "Client connections open now."
     case .requestsCollapsed: "Requests answered from a fill that another request had started."
     case .fillsStarted: "Upstream exchanges started to answer one or more requests."
@@ -93,7 +95,8 @@ enum MetricFamily: CaseIterable {
     case .fillsEnded: "outcome"
     case .upstreamErrors, .timeouts, .purges: "kind"
     case .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused, .connectionsOpen,
-      .requestsCollapsed, .fillsStarted, .fillsInFlight, .readersCut, .upstreamRequests, .upstreamRetries,
+      .proxyHeadersRefused, .requestsCollapsed, .fillsStarted, .fillsInFlight, .readersCut, .upstreamRequests,
+      .upstreamRetries,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .upstreamConnectionsOpen, .upstreamConnectionsIdle, .queuedForConnection, .entriesPurged,
       .impossibleEvents, .accessLogLinesDropped:

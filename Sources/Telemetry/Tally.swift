@@ -2,7 +2,7 @@
 /// so that a new case must be given its name to compile.
 public enum Tally: Int, CaseIterable, Sendable {
   case clientBytesReceived, clientBytesSent
-  case connectionsAccepted, connectionsRefused
+  case connectionsAccepted, connectionsRefused, proxyHeadersRefused
   /// Gauge.
   case connectionsOpen
   case upstreamRequests, upstreamRetries
@@ -41,6 +41,7 @@ extension Tally {
     case .clientBytesSent: (.clientBytesSent, nil)
     case .connectionsAccepted: (.connectionsAccepted, nil)
     case .connectionsRefused: (.connectionsRefused, nil)
+    case .proxyHeadersRefused: (.proxyHeadersRefused, nil)
     case .connectionsOpen: (.connectionsOpen, nil)
     case .upstreamRequests: (.upstreamRequests, nil)
     case .upstreamRetries: (.upstreamRetries, nil)

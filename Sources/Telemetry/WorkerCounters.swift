@@ -1,3 +1,8 @@
+// Telemetry: what is told to the operator: counters of each worker, the metrics text, the access log, the
+// JSON of the admin listener. It imports CLinux and Bytes; what it is told comes as plain values, so it knows
+// neither requests nor the store. The proxy counts and logs with it on every request, and renders with it on
+// the admin listener.
+
 public import Synchronization
 
 /// The numbers of one worker. Owner: that worker, the only one that writes; every thread may read.

@@ -1,3 +1,7 @@
+// Upstream: the servers behind one name: whose turn it is, which are out, who waits for a connection, and
+// looking their names up. It has no sockets. It imports CLinux, Bytes and IO. The proxy's fetches ask it
+// before and tell it after each request; the command line reads `--backend` with it.
+
 public import Bytes
 public import IO
 import Synchronization

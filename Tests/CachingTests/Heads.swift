@@ -70,6 +70,7 @@ func judge(
   try withResponse(fields, status: status) { response in
     storability(
       method: method, request: request, status: UInt16(status), response: response,
-      requestTime: 1000 - delay, responseTime: 1000, wallTime: noon, options: options)
+      directives: .parse(from: response), requestTime: 1000 - delay, responseTime: 1000, wallTime: noon,
+      options: options)
   }
 }

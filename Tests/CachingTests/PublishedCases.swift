@@ -30,8 +30,8 @@
 // OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
 // OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
 
-/// Cases of the public suite http-tests/cache-tests: those of kind "required" and "optimal" in which one response
-/// is stored or not and then reused or not. The others need a proxy around the rules.
+/// Cases of the public suite http-tests/cache-tests: those of kind "required" and "optimal" in which one
+/// response is stored or not and then reused or not. The others need a proxy around the rules.
 struct PublishedCase: Sendable {
   var id: String
   var status: Int

@@ -13,7 +13,8 @@ struct PublishedCasesTests {
           let traits = RequestTraits(first, directives: .parse(from: first), hasBody: false)
           let verdict = storability(
             method: .get, request: traits, status: UInt16(row.status), response: response,
-            requestTime: 1000, responseTime: 1000, wallTime: noon, options: options)
+            directives: .parse(from: response), requestTime: 1000, responseTime: 1000, wallTime: noon,
+            options: options)
           guard case .storable(let freshness) = verdict else { return false }
           let names = VaryList.parse(from: response).names
           let stored = selectingHash(names.span, request: first, seed: seed)

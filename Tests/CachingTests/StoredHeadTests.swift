@@ -5,7 +5,10 @@ import Testing
 
 private func stored(_ fields: [String], status: UInt16 = 200) throws -> String {
   try withResponse(fields, status: Int(status)) { response in
-    written { writeStoredHead(status: status, response: response, wallTime: noon, to: &$0) }
+    let directives = ResponseDirectives.parse(from: response)
+    return written {
+      writeStoredHead(status: status, response: response, directives: directives, wallTime: noon, to: &$0)
+    }
   }
 }
 

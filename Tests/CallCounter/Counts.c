@@ -122,6 +122,19 @@ pid_t call_counter_thread(const char *name) {
   return found;
 }
 
+int call_counter_sleeps(pid_t thread) {
+  char path[64], line[256] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+  FILE *file = fopen(path, "r");
+  if (file == NULL) return 0;
+  size_t count = fread(line, 1, sizeof line - 1, file);
+  fclose(file);
+  line[count] = 0;
+  /* The state follows the name, which stands in parentheses. */
+  const char *name_end = strrchr(line, ')');
+  return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
 void call_counter_watch(pid_t thread) { atomic_store(&watched, thread); }
 long call_counter_allocations(void) { return allocations; }
 

@@ -47,13 +47,17 @@ struct ConfigurationTests {
 
   @Test func `every value reaches its own field`() throws {
     let c = try parse(
-      "--listen", "127.0.0.1:80", "--listen=unix:/run/l", "--backend", "a.example:3000",
+      "--listen", "127.0.0.1:80", "--listen=unix:/run/l,proxy", "--backend", "a.example:3000",
       "--backend=[::1]:3001",
       "--admin", "off", "--admin-token", "s3cret-._~+/==", "--access-log", "-", "--workers", "7",
       "--host-header", "www.example.com:443", "--max-connections", "11", "--memory", "64MiB",
       "--max-object", "3MiB", "--default-ttl", "90", "--grace", "1m", "--stale-on-error", "2h",
       "--key", "$host$uri", "--strict", "--purge-from", "10.0.0.0/8", "--trusted-proxy", "fd00::/8")
-    #expect(try c.listen == [SocketAddress(ipv4: 0x7f00_0001, port: 80), .parse(listen: "unix:/run/l")])
+    #expect(
+      try c.listen == [
+        ListenSetting(SocketAddress(ipv4: 0x7f00_0001, port: 80)),
+        ListenSetting(.parse(listen: "unix:/run/l"), expectsProxyHeader: true),
+      ])
     #expect(c.backends.map(\.host) == ["a.example", "::1"])
     #expect(c.backends.map(\.port) == [3000, 3001])
     #expect(c.admin == nil)
@@ -141,6 +145,10 @@ struct ConfigurationTests {
 
   @Test(arguments: [
     ["--listen=:80", "--listen=[::1]:81", "--listen=unix:/tmp/a b's.sock"],
+    [
+      "--listen=:80,proxy", "--listen=[::1]:0,proxy", "--listen=unix:/a,proxy",
+      "--listen=unix:/a,proxy,proxy",
+    ],
     ["--admin=off", "--admin-token=abc/def+g=="],
     ["--admin=unix:/run/admin.sock"],
     ["--access-log=-"], ["--access-log=/var/log/a 'b'.log"], ["--access-log=--odd"],

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What a hit costs, measured on the release build by `hit-cost`: allocations in a thousand hits; instructions,
-/// system calls, atomics and counted references in one, step by step.
+/// What a hit costs, measured on the release build by `hit-cost`: allocations in a thousand hits;
+/// instructions, system calls, atomics and counted references in one, step by step.
 @Suite("Costs of a hit")
 struct CostTests {
   private func everyCost(_ check: (Cost, Limits.Scenario) -> Void) throws {

@@ -26,7 +26,7 @@ func measure() {
 private func startService() -> UInt16 {
   let (listener, originPort) = Blocking.listener()
   var configuration = Configuration()
-  configuration.listen = [SocketAddress(ipv4: 0x7f00_0001, port: 0)]
+  configuration.listen = [ListenSetting(SocketAddress(ipv4: 0x7f00_0001, port: 0))]
   configuration.backends = [BackendAddress(fixed: SocketAddress(ipv4: 0x7f00_0001, port: originPort))]
   configuration.admin = nil
   configuration.workers = 1
@@ -101,9 +101,9 @@ private func cost(of scenario: Scenario, port: UInt16, worker: pid_t) -> String 
   guard call_counter_step(worker) == 0 else { return report(scenario, miss: miss, before, calls, nil) }
   var least: (start: Steps, end: Steps)?
   for _ in 0..<hitsStepped {
-    let start = settled()
+    let start = settled(worker)
     hit(1)
-    let steps = (start, settled())
+    let steps = (start, settled(worker))
     // Timers come up and tables grow now and then; what every hit costs is in the one that did the least.
     if least.map({ instructions(steps) < instructions($0) }) ?? true { least = steps }
   }
@@ -117,12 +117,13 @@ private func instructions(_ steps: (start: Steps, end: Steps)) -> Int {
 }
 
 /// Waits until the worker waits.
-private func settled() -> Steps {
+private func settled(_ worker: pid_t) -> Steps {
   var last = -1
   while true {
     let now = call_counter_steps().instructions
-    if now == last { return Steps() }
+    // Without steps it may also have lost the processor to somebody else.
+    if now == last, call_counter_sleeps(worker) != 0 { return Steps() }
     last = now
-    usleep(10_000)
+    usleep(5000)
   }
 }

@@ -87,6 +87,7 @@ func report(
     #""allocating": \#(object(places))"#,
   ]
   if let (start, end) = steps {
+    let running = difference(functions(end.instructions), functions(start.instructions))
     lines += [
       #""instructions": \#(end.counts.instructions - start.counts.instructions)"#,
       #""systemCalls": \#(end.counts.system_calls - start.counts.system_calls)"#,
@@ -96,7 +97,7 @@ func report(
       #""counting": \#(object(difference(functions(end.callers), functions(start.callers))))"#,
       #""atomics": \#(end.counts.atomics - start.counts.atomics)"#,
       #""atomic": \#(object(difference(functions(end.atomics), functions(start.atomics))))"#,
-      #""running": \#(object(Array(difference(functions(end.instructions), functions(start.instructions)).prefix(60))))"#,
+      #""running": \#(object(Array(running.prefix(60))))"#,
     ]
   }
   return "{\n" + lines.joined(separator: ",\n") + "\n}"

@@ -92,12 +92,14 @@ struct OperatorTests {
     try withLarder(["--access-log", path], before: [origin]) { larder in
       let fields: Fields = ["User-Agent": "tester \"1\" \\ \u{e9}", "Referer": "http://from.test/"]
       for _ in 0..<2 { _ = try larder.fetch("/page?q=\"x\"", fields: fields) }
-      let bad = try larder.send("GET / HTTP/9.9\r\n\r\n")
-      _ = try bad.readToEnd()
+      for bad in ["GET / HTTP/9.9\r\n\r\n", "\r\nGET /hidden HTTP/1.1\r\n\r\n"] {
+        _ = try larder.send(bad).readToEnd()
+      }
     }
     let text = try String(contentsOfFile: path, encoding: .utf8)
-    #expect(text.split(separator: "\n").count == 3)
+    #expect(text.split(separator: "\n").count == 4)
     #expect(text.split(separator: "\n").contains { $0.contains(" 505 ") })
+    #expect(text.contains("\"GET /hidden HTTP/1.1\" 400 "))
     let lines = text.split(separator: "\n").filter { $0.contains(" 200 ") }  // each worker writes its own
     let pattern =
       #/127\.0\.0\.1 - - \[\d\d/\w{3}/[\d: +-]{19}\] "(.*?)" (\d+) (\d+) "(.*?)" "(.*?)" (\w+) .*/#

@@ -27,12 +27,19 @@ static inline int linux_epoll_wait(int epoll, struct linux_event *events, int ca
   return (int)syscall(SYS_epoll_pwait, epoll, events, capacity, milliseconds, NULL, 0);
 }
 
-static inline ssize_t linux_read(int fd, void *memory, size_t count) {
-  return syscall(SYS_read, fd, memory, count);
+/* For sockets the calls of their own are shorter ways through the kernel than read and writev. */
+static inline ssize_t linux_receive(int socket, void *memory, size_t count) {
+  return syscall(SYS_recvfrom, socket, memory, count, 0, NULL, NULL);
 }
 
-static inline ssize_t linux_writev(int fd, const struct iovec *parts, int count) {
-  return syscall(SYS_writev, fd, parts, count);
+static inline ssize_t linux_send(int socket, const struct iovec *parts, int count) {
+  if (count == 1) return syscall(SYS_sendto, socket, parts->iov_base, parts->iov_len, MSG_NOSIGNAL, NULL, 0);
+  struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
+  return syscall(SYS_sendmsg, socket, &message, MSG_NOSIGNAL);
+}
+
+static inline ssize_t linux_sendfile(int socket, int file, int64_t offset, size_t count) {
+  return syscall(SYS_sendfile, socket, file, &offset, count);
 }
 
 static inline int linux_epoll_set(int epoll, int operation, int fd, uint32_t interest, uint64_t token) {
@@ -74,10 +81,12 @@ void linux_futex_wait(const uint32_t *word, uint32_t expected);
 /* Wakes one thread that sleeps on `word`. */
 void linux_futex_wake(const uint32_t *word);
 
-/* Maps `bytes` of zeroed private memory that counts only when touched; NULL on failure. */
-void *linux_reserve(size_t bytes);
+/* Maps `bytes` of zeroed memory that counts only when touched; NULL on failure. It is the memory of `*file`,
+   so that sendfile can send from it; where there can be no such file that is -1 and the memory private. */
+void *linux_reserve(size_t bytes, int *file);
 
-/* Gives the pages back to the kernel; they read as zero afterwards. */
+/* Takes the pages out of the mapping; it reads as zero afterwards. Pages that sockets still hold stay as they
+   are, and come back to nobody. */
 void linux_release_pages(void *start, size_t bytes);
 
 #endif

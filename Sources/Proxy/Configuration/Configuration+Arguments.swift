@@ -23,11 +23,11 @@ extension Configuration {
   }
 
   private func checkTogether() throws(UsageError) {
-    for (index, address) in listen.enumerated()
-    where !isAnyPort(address) && listen[..<index].contains(address) {
-      throw .badValue(flag: "--listen", value: "\(address)", expected: "each address once")
+    for (index, setting) in listen.enumerated()
+    where !isAnyPort(setting.address) && listen[..<index].contains(where: { $0.address == setting.address }) {
+      throw .badValue(flag: "--listen", value: "\(setting)", expected: "each address once")
     }
-    if let admin, let taken = listen.first(where: { Self.overlap(admin, $0) }) {
+    if let admin, let taken = listen.first(where: { Self.overlap(admin, $0.address) }) {
       throw .badValue(flag: "--admin", value: "\(admin)", expected: "an address apart from --listen \(taken)")
     }
     if maxObjectBytes > memoryBytes {

@@ -11,10 +11,12 @@ extension Configuration {
   private static let listening: [Option<Configuration>] = [
     .list(
       OptionText(
-        "listen", "ADDR", in: "Listening",
-        "Address for clients: :8080, 127.0.0.1:8080, [::1]:8080 or unix:/path. Port 0 takes any free one."),
+        "listen", "ADDR[,proxy]", in: "Listening",
+        "Address for clients: :8080, 127.0.0.1:8080, [::1]:8080 or unix:/path. Port 0 takes any free one. "
+          + "With ,proxy each connection must begin with a PROXY protocol header, version 1 or 2, whose "
+          + "client address is believed: for ports that only that proxy can reach."),
       \.listen, expected: "an address such as :8080, 127.0.0.1:8080, [::1]:8080 or unix:/path", empty: nil,
-      read: ValueText.address, write: \.description),
+      read: ValueText.listen, write: \.description),
     .value(
       OptionText(
         "admin", "ADDR|off", in: "Listening",

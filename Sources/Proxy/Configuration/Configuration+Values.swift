@@ -11,6 +11,12 @@ enum ValueText {
     }
   }
 
+  static func listen(_ text: String) throws(Rejection) -> ListenSetting {
+    do { return try ListenSetting.parse(text) } catch {
+      throw Rejection(text, expected: "\(error.expectation)")
+    }
+  }
+
   static func backend(_ text: String) throws(Rejection) -> BackendAddress {
     do { return try BackendAddress.parse(text) } catch {
       throw Rejection(text, expected: "\(error.expectation)")

@@ -8,7 +8,7 @@ public import Upstream
 /// Defaults are those of the command line; two of them follow from the machine.
 public struct Configuration: Sendable, Equatable {
   /// Where clients connect. Never empty.
-  public var listen: [SocketAddress] = [SocketAddress(anyAddressPort: 8080)]
+  public var listen = [ListenSetting(SocketAddress(anyAddressPort: 8080))]
   /// The servers of the one pool. Empty: the demo origin stands in.
   public var backends: [BackendAddress] = []
   public var workers: Int

@@ -10,7 +10,7 @@ extension ClientConnection {
     var goesOn = true
     while goesOn, fd >= 0, machine.phase == .exchanging || !output.isActive {
       switch machine.phase {
-      case .idle, .readingHead: goesOn = receiveHead()
+      case .idle, .readingHead: goesOn = awaitsProxyHeader ? receiveProxyHeader() : receiveHead()
       case .exchanging: goesOn = receiveBody()
       case .lingering: goesOn = discard()
       case .closed: goesOn = false

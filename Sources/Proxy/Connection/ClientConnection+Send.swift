@@ -58,34 +58,15 @@ extension ClientConnection {
     var first = first
     var budget = Self.bytesPerTurn
     while true {
-      guard let exchange else { return }
-      guard prepareChunk(of: exchange, first: first) else { return }
-      let parts = unsafe worker.iovecs
-      let stored = first ? exchange.outgoing.storedCount : 0
-      let leadCount = first ? stored + worker.tail.count : output.leadCount
-      var count = unsafe placeLead(of: exchange, first: first, in: parts)
-      var total = leadCount
+      guard let exchange, prepareChunk(of: exchange, first: first) else { return }
       let allowance = min(output.bodyAllowance, budget)
-      if allowance > 0 {
-        let capacity = Worker.iovecCapacity - count
-        switch unsafe exchange.body.parts(into: parts + count, capacity: capacity, most: allowance) {
-        case .bytes(let bytes, let used):
-          total += bytes
-          count += used
-        case .pending: break
-        case .ended: if !sourceEnded(exchange) { return }
-        case .failed:
-          cut(exchange)
-          return
-        }
+      let written: Int?
+      if !first, output.leadCount == 0, let part = exchange.body.filePart(most: allowance) {
+        written = sendFile(part, of: exchange)
+      } else {
+        written = sendMemory(of: exchange, first: first, allowance: allowance)
       }
-      if total == 0 {
-        // All that there is has been taken: it is not the client who is slow now.
-        if output.isComplete { finish(exchange) } else { worker.loop.setDeadline(self, 0) }
-        return
-      }
-      let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
-      guard account(written, total: total, leadCount: leadCount, first: first, exchange) else { return }
+      guard let written else { return }
       first = false
       budget -= written
       if output.leadCount == 0, output.isComplete {
@@ -97,6 +78,40 @@ extension ClientConnection {
         return
       }
     }
+  }
+
+  private func sendFile(_ part: FilePart, of exchange: Exchange) -> Int? {
+    let written = worker.loop.kernel.sendFile(fd, from: part.file, offset: part.offset, count: part.count)
+    return account(written, total: part.count, leadCount: 0, first: false, exchange) ? written : nil
+  }
+
+  /// One write of what is to be said before the body, and of body bytes. `nil`: there is nothing, or no room
+  /// for all of it.
+  private func sendMemory(of exchange: Exchange, first: Bool, allowance: Int) -> Int? {
+    let parts = unsafe worker.iovecs
+    let leadCount = first ? exchange.outgoing.storedCount + worker.tail.count : output.leadCount
+    var count = unsafe placeLead(of: exchange, first: first, in: parts)
+    var total = leadCount
+    if allowance > 0 {
+      let capacity = Worker.iovecCapacity - count
+      switch unsafe exchange.body.parts(into: parts + count, capacity: capacity, most: allowance) {
+      case .bytes(let bytes, let used):
+        total += bytes
+        count += used
+      case .pending: break
+      case .ended: if !sourceEnded(exchange) { return nil }
+      case .failed:
+        cut(exchange)
+        return nil
+      }
+    }
+    guard total > 0 else {
+      // All that there is has been taken: it is not the client who is slow now.
+      if output.isComplete { finish(exchange) } else { worker.loop.setDeadline(self, 0) }
+      return nil
+    }
+    let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
+    return account(written, total: total, leadCount: leadCount, first: first, exchange) ? written : nil
   }
 
   private func placeLead(of exchange: Exchange, first: Bool, in parts: UnsafeMutablePointer<iovec>) -> Int {
@@ -123,7 +138,9 @@ extension ClientConnection {
   }
 
   /// Books what was written. False: the socket is full, or the peer is gone; the rest comes later.
-  private func account(_ written: Int, total: Int, leadCount: Int, first: Bool, _ exchange: Exchange) -> Bool {
+  private func account(
+    _ written: Int, total: Int, leadCount: Int, first: Bool, _ exchange: Exchange
+  ) -> Bool {
     let sent = max(written, 0)
     let leadSent = min(sent, leadCount)
     if first {
@@ -216,14 +233,15 @@ extension ClientConnection {
     output.isActive = false
     let keepsAlive = output.keepsAlive
     exchange.responseEnded()
-    perform(machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
+    perform(
+      machine.handle(machine.phase == .exchanging ? .responseEnded(keepsAlive: keepsAlive) : .refusalWritten))
     if fd >= 0, machine.phase == .idle, isReadable || input != nil || isDrainDue {
       worker.loop.resumeLater(self)
     }
   }
 
-  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the body,
-  /// only a reset shows that it is none.
+  /// Ends the connection before the framing is complete. Where the close itself would mark the end of the
+  /// body, only a reset shows that it is none.
   func cut(_ exchange: Exchange) {
     guard exchange === self.exchange, fd >= 0 else { return }
     output.isActive = false

@@ -16,6 +16,8 @@ final class ClientConnection: Channel, ExchangeClient {
   var input: ReceiveBuffer?
   var requestBody = RequestBodyReader.none
   var output = ResponseOutput()
+  /// The first bytes are to be a PROXY header, and have not all arrived.
+  var awaitsProxyHeader: Bool
   /// The socket may hold bytes that were not read.
   var isReadable = true
   var isWritable = true
@@ -34,9 +36,10 @@ final class ClientConnection: Channel, ExchangeClient {
 
   static let requestsPerTurn = 32
 
-  init(worker: Worker, fd: CInt, facts: ClientFacts) {
+  init(worker: Worker, fd: CInt, facts: ClientFacts, awaitsProxyHeader: Bool) {
     self.worker = worker
     self.facts = facts
+    self.awaitsProxyHeader = awaitsProxyHeader
     super.init(adopting: fd)
   }
 
@@ -169,7 +172,7 @@ final class ClientConnection: Channel, ExchangeClient {
       isReadable = true
       receive()
     }
-    let hasMore = machine.phase == .idle && input?.isEmpty == false
+    let hasMore = machine.phase == .idle && !awaitsProxyHeader && input?.isEmpty == false
     if hasMore || machine.phase == .exchanging && output.isActive && output.keepsAlive {
       isDrainDue = true
       return

@@ -17,14 +17,15 @@ struct ConnectionMachine: Equatable {
     /// A whole head; `keepsAlive` by its version and `Connection`.
     case headCompleted(hasBody: Bool, keepsAlive: Bool)
     case requestBodyEnded
-    /// A response of ours that ends the connection has been written in answer to something that is no request.
+    /// A response of ours that ends the connection has been written in answer to something that is no
+    /// request.
     case refusalWritten
     /// The last byte of a response is written; `keepsAlive`: its framing allows another.
     case responseEnded(keepsAlive: Bool)
     /// The peer sends no more; it may still read.
     case peerEnded
     case timedOut
-    /// A read or write failed: the peer is gone.
+    /// A read or write failed: the peer is gone. Or it never spoke our protocol: there is nobody to answer.
     case failed
     case drainBegan
   }
@@ -35,7 +36,7 @@ struct ConnectionMachine: Equatable {
     case readNext
     /// Give the peer two seconds to ask.
     case awaitFirstRequest
-    /// Answer 408 and end.
+    /// Answer 408 and end; only once.
     case refuseSlowHead
     /// End our side, then read until the peer ends or two seconds have passed.
     case linger
@@ -52,6 +53,7 @@ struct ConnectionMachine: Equatable {
   private(set) var isDraining = false
   /// No request has been read yet.
   private(set) var isNew = true
+  private var hasRefusedSlowHead = false
 
   mutating func handle(_ event: Event) -> Action {
     switch event {
@@ -85,7 +87,11 @@ struct ConnectionMachine: Equatable {
     case .headCompleted(let hasBody, let keepsAlive): return begin(hasBody, keepsAlive)
     case .refusalWritten: return finish()
     case .peerEnded: return move(to: .closed, .close)
-    case .timedOut: return .refuseSlowHead
+    case .timedOut:
+      // The second time it is the peer that does not take our 408.
+      guard !hasRefusedSlowHead else { return move(to: .closed, .close) }
+      hasRefusedSlowHead = true
+      return .refuseSlowHead
     case .requestBodyEnded, .responseEnded, .failed, .drainBegan: return .none
     }
   }

@@ -3,8 +3,8 @@ import IO
 /// The client's side of an exchange: a stream of a connection (lifecycle L1). It owns framing and output; the
 /// exchange tells it what there is, and it pulls the body as it finds room.
 protocol ExchangeClient: AnyObject {
-  /// The response's head is decided: `exchange.outgoing` says what to send; `worker.tail` holds the fields that
-  /// were made for this response. Body bytes are to be pulled from `exchange.body`.
+  /// The response's head is decided: `exchange.outgoing` says what to send; `worker.tail` holds the fields
+  /// that were made for this response. Body bytes are to be pulled from `exchange.body`.
   func sendHead(of exchange: Exchange)
 
   /// The body source has something new: bytes, its end, or its failure.
@@ -26,6 +26,9 @@ struct ClientFacts {
   var scheme: StaticString = "http"
   /// The peer is in `--trusted-proxy`: its forwarding fields are believed.
   var isTrusted = false
+  /// A PROXY header says that the connection is somebody else's. The address may be loopback of the proxy's
+  /// machine, or of this one because the proxy is here: it makes nobody local.
+  var isRelayed = false
   var role = ListenerRole.proxy
 }
 

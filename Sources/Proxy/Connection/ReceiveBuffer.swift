@@ -1,7 +1,7 @@
 import Bytes
 
-/// Received bytes that could not be used at once: part of a head, a body the origin has no room for, pipelined
-/// requests. Only connections that hold such bytes have one; its memory comes from the worker's pool.
+/// Received bytes that could not be used at once: part of a head, a body the origin has no room for,
+/// pipelined requests. Only connections that hold such bytes have one.
 @safe final class ReceiveBuffer {
   private var memory: UnsafeMutablePointer<UInt8>
   private(set) var capacity: Int

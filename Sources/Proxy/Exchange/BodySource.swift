@@ -111,6 +111,14 @@ enum BodyAvailability {
     }
   }
 
+  /// The next bytes as a part of a file, at most `most` of them; `nil`: they are to be written from memory.
+  func filePart(most: Int) -> FilePart? {
+    guard kind == .entry, segment < segments, most > 0 else { return nil }
+    guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
+    let count = min(segmentCount(segment) - segmentOffset, most, end - self.offset)
+    return count > 0 ? FilePart(file: file, offset: offset + segmentOffset, count: count) : nil
+  }
+
   /// How many bytes one part could carry now, without taking them.
   mutating func available(most: Int) -> BodyAvailability {
     var part = unsafe iovec()
@@ -171,4 +179,11 @@ enum BodyAvailability {
       segment += 1
     }
   }
+}
+
+/// Body bytes that the kernel can send by itself.
+struct FilePart {
+  let file: CInt
+  let offset: Int
+  let count: Int
 }

@@ -12,26 +12,34 @@ extension Exchange {
   /// A proxy on this machine makes every client's address loopback; its forwarding fields give it away.
   var isTrulyLocal: Bool {
     guard let client else { return false }
-    return (client.isLoopback || client.isUnix) && (facts.isTrusted || !isForwarded)
+    return (client.isLoopback || client.isUnix) && (facts.isTrusted || !isForwarded && !facts.isRelayed)
   }
 
-  /// Takes address and scheme from a trusted proxy's word: the last address that is not itself a trusted proxy.
+  /// Takes address and scheme from a trusted proxy's word.
   func findClient() {
     client = facts.address
     scheme = facts.scheme
     guard facts.isTrusted else { return }
-    var named: [SocketAddress] = []
-    for line in request.head.lines where line.known == .xForwardedFor {
-      forEachListMember(of: request.head.value(line)) { member in
-        let text = String(decoding: member.array, as: UTF8.self)
-        if let address = SocketAddress(numeric: text, port: 0) { named.append(address) }
-      }
-    }
-    let trusted = worker.configuration.trustedProxies
-    let last = named.last { address in !trusted.contains { $0.contains(address) } }
-    if let address = last ?? named.first { client = address }
+    if isForwarded { client = nearestUntrusted }
     if request.head.withValue(of: .xForwardedProto, { $0.equalsIgnoringCase("https") }) ?? false {
       scheme = "https"
     }
+  }
+
+  /// The last address in `X-Forwarded-For` that is not itself a trusted proxy; if all are, the first. `nil`:
+  /// what stands in its place is no address, and what comes before that was written by who knows whom.
+  private var nearestUntrusted: SocketAddress? {
+    var named: [SocketAddress?] = []
+    for line in request.head.lines where line.known == .xForwardedFor {
+      forEachListMember(of: request.head.value(line)) { member in
+        named.append(SocketAddress(numeric: String(decoding: member.array, as: UTF8.self), port: 0))
+      }
+    }
+    let trusted = worker.configuration.trustedProxies
+    for address in named.reversed() {
+      guard let address else { return nil }
+      if !trusted.contains(where: { $0.contains(address) }) { return address }
+    }
+    return named.first ?? nil
   }
 }

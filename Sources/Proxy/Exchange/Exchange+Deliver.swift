@@ -18,9 +18,7 @@ extension Exchange {
     unsafe outgoing.storedHead = entry.headBase
     outgoing.storedCount = entry.head.count
     worker.tail.removeAll()
-    switch selectPart(
-      status: entry.status, length: length, etag: entry.etag, lastModified: entry.lastModified)
-    {
+    switch selectPart(status: entry.status, length: length) {
     case .whole:
       status = entry.status
       writeEntryFields(entry)
@@ -69,8 +67,7 @@ extension Exchange {
     let part =
       head.isRaw
       ? SelectedPart.whole
-      : selectPart(
-        status: head.status, length: head.contentLength, etag: head.etag, lastModified: head.lastModified)
+      : selectPart(status: head.status, length: head.contentLength)
     switch part {
     case .whole:
       if !mayHaveBody(head.status) { outgoing.statesLength = false }
@@ -90,19 +87,21 @@ extension Exchange {
   }
 
   /// What of a whole response this request gets, by its conditions and its range.
-  private func selectPart(
-    status: UInt16, length: Int?, etag: Span<UInt8>?, lastModified: Int64?
-  ) -> SelectedPart {
+  private func selectPart(status: UInt16, length: Int?) -> SelectedPart {
     guard request.head.present.intersects(Self.selectingFields) else { return .whole }
+    let stored = storedHead(outgoing)
+    let facts = HeadFacts(stored)
+    var etag: Span<UInt8>?
+    if let range = facts.etag { etag = stored.extracting(range) }
+    let lastModified = facts.modified
     switch evaluateConditions(request: request.head, etag: etag, lastModified: lastModified, status: status) {
     case .notModified: return .notModified
     case .deliver: break
     }
     guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
-    return switch evaluateRange(
-      request: request.head, length: length, etag: etag, lastModified: lastModified,
-      date: HeadFacts(storedHead(outgoing)).date)
-    {
+    let outcome = evaluateRange(
+      request: request.head, length: length, etag: etag, lastModified: lastModified, date: facts.date)
+    return switch outcome {
     case .whole: .whole
     case .part(let start, let end): .part(start, end)
     case .unsatisfiable: .unsatisfiable

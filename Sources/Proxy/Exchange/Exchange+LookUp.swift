@@ -55,6 +55,8 @@ extension Exchange {
     phase = .deciding
     // What an earlier look-up found may have been purged since: it must not be confirmed by a later fill.
     if stale != nil { stale = nil }
+    // A condition that a cache must leave to the origin (RFC 9110 §13.1.1 and 13.1.4).
+    if mustAskOrigin(request.head) { return pass(.precondition) }
     guard worker.policy.hash(self) == .lookUp else { return fail() }
     lookUps += 1
     writeKey()
@@ -94,7 +96,8 @@ extension Exchange {
       let isOriginUp = worker.pool.isAnyUsable
       if mayAsk { refreshInBackground(entry) }
       return deliver(
-        consume entry, !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
+        consume entry,
+        !mayAsk ? .staleOnError(.backingOff) : isOriginUp ? .staleUpdating : .staleOnError(.originDown))
     case .staleIfError where !mayAsk: return deliver(consume entry, .staleOnError(.backingOff))
     case .staleIfError where !worker.pool.isAnyUsable:
       // Only an answer brings a server back, so somebody has to ask; the client does not wait for it (L15).
@@ -139,8 +142,6 @@ extension Exchange {
 
   /// Joins the fill under way for this key, or begins one.
   func join(replacing born: UInt64) {
-    // A condition that a cache must leave to the origin (RFC 9110 §13.1.1 and 13.1.4).
-    if mustAskOrigin(request.head) { return pass(.precondition) }
     guard lookUps <= Self.lookUpLimit else { return pass(.hitForMiss) }
     let worker = worker
     let outcome = worker.store.join(

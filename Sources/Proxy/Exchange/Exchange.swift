@@ -65,6 +65,9 @@ final class Exchange: Timed {
   func prepare(client: any ExchangeClient, facts: ClientFacts) {
     stream = client
     self.facts = facts
+    // Until the head is complete; a refusal before that is logged with it.
+    self.client = facts.address
+    scheme = facts.scheme
     phase = .receiving
     request.begin()
     decision = .synthetic(.refused)
@@ -149,8 +152,8 @@ final class Exchange: Timed {
 
 /// What the connection is to send.
 @safe struct Outgoing {
-  /// A serialised head without the empty line, kept by the body source or the fill; `nil`: all of the head is in
-  /// the worker's `tail`.
+  /// A serialised head without the empty line, kept by the body source or the fill; `nil`: all of the head is
+  /// in the worker's `tail`.
   var storedHead: UnsafePointer<UInt8>?
   var storedCount = 0
   /// Bytes of the body; `nil`: not known.

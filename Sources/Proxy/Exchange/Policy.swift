@@ -1,11 +1,11 @@
 import Caching
 import HTTP
 
-/// The rules of one deployment: every step of a request at which VCL has a subroutine is a call here, and each
-/// answers with a closed enum. This class is the built-in behaviour; a policy overrides what it changes.
+/// The rules of one deployment: every step of a request at which VCL has a subroutine is a call here, and
+/// each answers with a closed enum. This class is the built-in behaviour; a policy overrides what it changes.
 ///
-/// One instance belongs to one worker (lifecycle L5). `Exchange` and `Fetch` give access to the working heads:
-/// `request` (req), `fetchRequest` (bereq), `fetchResponse` (beresp) and `response` (resp).
+/// One instance belongs to one worker (lifecycle L5). `Exchange` and `Fetch` give access to the working
+/// heads: `request` (req), `memory.request` (bereq) and `response` (resp).
 class Policy {
   /// The request's head has been read and checked.
   func receive(_ exchange: Exchange) -> ReceiveAction {

@@ -10,10 +10,9 @@ import Upstream
   /// The serialised head without the empty line, as it is stored.
   let base: UnsafePointer<UInt8>
   let count: Int
-  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`); empty
-  /// where there are none.
-  private let own: UnsafeMutableBufferPointer<UInt8>
-  let facts: HeadFacts
+  /// The same with the fields that only the client which asked may have (`no-cache="…"`, `private="…"`);
+  /// empty where there are none.
+  private let own: UnsafeMutableBufferPointer<UInt8>?
   /// How long it may be used; `nil` when it is not stored.
   let freshness: Freshness?
   /// The response's own Age, when it is not stored.
@@ -31,19 +30,24 @@ import Upstream
   var isConfirmation: Bool { confirmed != nil }
   /// Whether it will be stored if it arrives whole.
   var isStored: Bool { freshness != nil && confirmed == nil }
-  var lastModified: Int64? { facts.modified }
+  /// Found anew at each call: only conditions, ranges and the store ask.
+  var facts: HeadFacts { HeadFacts(bytes) }
 
   init(
     _ bytes: borrowing OutputBuffer, _ traits: ArrivedTraits, confirmed: consuming EntryHandle?,
     own: [UInt8] = []
   ) {
-    unsafe self.own = .allocate(capacity: own.count)
-    _ = unsafe self.own.initialize(from: own)
+    if own.isEmpty {
+      unsafe self.own = nil
+    } else {
+      let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: own.count)
+      _ = unsafe memory.initialize(from: own)
+      unsafe self.own = unsafe memory
+    }
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
     unsafe copy.update(from: bytes.base, count: bytes.count)
     unsafe base = UnsafePointer(copy)
     count = bytes.count
-    facts = HeadFacts(bytes.bytes)
     status = traits.status
     freshness = traits.freshness
     age = traits.age
@@ -59,7 +63,7 @@ import Upstream
 
   deinit {
     unsafe base.deallocate()
-    unsafe own.deallocate()
+    unsafe own?.deallocate()
   }
 
   var bytes: Span<UInt8> {
@@ -75,16 +79,8 @@ import Upstream
   var ownBytes: Span<UInt8> {
     @_lifetime(borrow self)
     get {
-      guard unsafe !own.isEmpty else { return bytes }
+      guard let own = unsafe own else { return bytes }
       return unsafe _overrideLifetime(Span<UInt8>(_unsafeElements: UnsafeBufferPointer(own)), borrowing: self)
-    }
-  }
-
-  var etag: Span<UInt8>? {
-    @_lifetime(borrow self)
-    get {
-      guard let etag = facts.etag else { return nil }
-      return unsafe _overrideLifetime(bytes.extracting(etag), borrowing: self)
     }
   }
 }

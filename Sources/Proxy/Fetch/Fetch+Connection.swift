@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import HTTP
 import IO
 import Upstream
@@ -14,13 +15,13 @@ extension Fetch {
       return
     }
     let fd = worker.loop.kernel.connect(server.address)
-    guard fd >= 0 else { return couldNotConnect() }
+    guard fd >= 0 else { return couldNotConnect(isOurFault: Self.exhaustion.contains(-fd)) }
     let connection = UpstreamConnection(worker: worker, server: server, fd: fd)
     do {
       try worker.loop.add(connection)
     } catch {
       worker.loop.kernel.close(fd)
-      return couldNotConnect()
+      return couldNotConnect(isOurFault: true)
     }
     worker.counters.add(.upstreamConnectionsOpened)
     worker.counters.add(.upstreamConnectionsOpen)
@@ -33,8 +34,12 @@ extension Fetch {
     connection.assign(self)
   }
 
-  private func couldNotConnect() {
-    report(.connectFailed)
+  /// What says that we have run out of something, and nothing about the server.
+  private static let exhaustion: Set<CInt> = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL]
+
+  private func couldNotConnect(isOurFault: Bool) {
+    worker.counters.add(.connectFailed)
+    if !isOurFault { report(.connectFailed) }
     leaveServer()
     perform(machine.handle(.connectFailed))
   }

@@ -11,19 +11,20 @@ extension Fetch {
     revalidated = consume entry
     let isBuilt = kind != .passed
     method = isBuilt ? .get : exchange.request.method
-    fetchRequest.copy(from: exchange.request.head)
-    Self.edit(&fetchRequest, for: exchange, isBuilt: isBuilt)
+    memory.pending.removeAll()
+    memory.request.copy(from: exchange.request.head)
+    Self.edit(&memory.request, for: exchange, isBuilt: isBuilt)
     if isBuilt { addOurValidators() }
     if !isBuilt, exchange.requestHasBody {
       bodyFraming = exchange.request.framing
       bodyHasEnded = false
     }
     machine.isReplayable = method.isIdempotent
-    Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &pending)
-    fetchRequest.write(to: &pending)
+    Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &memory.pending)
+    memory.request.write(to: &memory.pending)
     writeFraming()
-    pending.append("\r\n")
-    headCount = pending.count
+    memory.pending.append("\r\n")
+    headCount = memory.pending.count
   }
 
   /// The request of another waiter, ready to be sent if the first one's brings a failure (lifecycle L11).
@@ -58,20 +59,24 @@ extension Fetch {
     let facts = HeadFacts(entry.head)
     // Asked without a condition, the origin can confirm nothing.
     if facts.etag == nil, facts.lastModifiedText == nil { revalidated = nil }
-    if let etag = facts.etag { fetchRequest.append(.ifNoneMatch, entry.head.extracting(etag)) }
-    if let text = facts.lastModifiedText { fetchRequest.append(.ifModifiedSince, entry.head.extracting(text)) }
+    if let etag = facts.etag { memory.request.append(.ifNoneMatch, entry.head.extracting(etag)) }
+    if let text = facts.lastModifiedText {
+      memory.request.append(.ifModifiedSince, entry.head.extracting(text))
+    }
   }
 
   private func writeFraming() {
     switch bodyFraming {
     case .length(let length):
-      pending.append("Content-Length: ")
-      pending.append(decimal: length)
-      pending.append("\r\n")
-    case .chunked: pending.append("Transfer-Encoding: chunked\r\n")
+      memory.pending.append("Content-Length: ")
+      memory.pending.append(decimal: length)
+      memory.pending.append("\r\n")
+    case .chunked: memory.pending.append("Transfer-Encoding: chunked\r\n")
     case .none, .untilClose:
       // A method that may carry content says so when it does not (RFC 9110 §8.6).
-      if method == .post || method == .put || method == .patch { pending.append("Content-Length: 0\r\n") }
+      if method == .post || method == .put || method == .patch {
+        memory.pending.append("Content-Length: 0\r\n")
+      }
     }
   }
 
@@ -105,12 +110,12 @@ extension Fetch {
     }
   }
 
-  var requestIsSent: Bool { bodyHasEnded && pendingSent == pending.count }
+  var requestIsSent: Bool { bodyHasEnded && pendingSent == memory.pending.count }
 
   /// Bytes of the request's body that can be taken from the client now.
   var bodyRoom: Int {
     guard acceptsBody else { return 0 }
-    return max(0, Self.bodyWindow - (pending.count - pendingSent))
+    return max(0, Self.bodyWindow - (memory.pending.count - pendingSent))
   }
 
   private var acceptsBody: Bool {
@@ -120,18 +125,18 @@ extension Fetch {
   func sendBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
     guard count > 0, acceptsBody else { return }
     if bodyFraming == .chunked {
-      pending.append(hex: UInt64(count), digits: 1)
-      pending.append("\r\n")
+      memory.pending.append(hex: UInt64(count), digits: 1)
+      memory.pending.append("\r\n")
     }
-    unsafe pending.append(from: bytes, count: count)
-    if bodyFraming == .chunked { pending.append("\r\n") }
+    unsafe memory.pending.append(from: bytes, count: count)
+    if bodyFraming == .chunked { memory.pending.append("\r\n") }
     connection?.flush()
   }
 
   func endBody() {
     guard acceptsBody else { return }
     bodyHasEnded = true
-    if bodyFraming == .chunked { pending.append("0\r\n\r\n") }
+    if bodyFraming == .chunked { memory.pending.append("0\r\n\r\n") }
     connection?.flush()
     if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
   }
@@ -143,14 +148,14 @@ extension Fetch {
     if machine.phase == .awaitingHead { setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
     // Without a body the head stays, for a replay.
     guard bodyFraming != .none else { return }
-    let isAllSent = pendingSent == pending.count
+    let isAllSent = pendingSent == memory.pending.count
     defer { if isAllSent, !bodyHasEnded { wantBody() } }
     // A short body is kept, so that the request can be sent again on another connection.
-    guard pending.count > Self.replayLimit else { return }
+    guard memory.pending.count > Self.replayLimit else { return }
     // A server that takes a body slower than it comes never has all of it: what it has taken goes in pieces.
     guard isAllSent || pendingSent >= Self.bodyWindow else { return }
     bodyHasLeft = bodyHasLeft || pendingSent > headCount
-    pending.removeFirst(pendingSent)
+    memory.pending.removeFirst(pendingSent)
     pendingSent = 0
     headCount = 0
   }

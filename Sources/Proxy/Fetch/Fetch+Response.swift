@@ -53,34 +53,39 @@ extension Fetch {
 
   private func publish(_ head: inout ResponseHead, framing: BodyFraming) {
     head.head.removeHopByHop()
-    let verdict = judge(head)
     let directives = ResponseDirectives.parse(from: head.head)
+    let verdict = judge(head, directives)
     let vary = VaryList.parse(from: head.head)
     worker.headBytes.removeAll()
     writeStoredHead(
-      status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, to: &worker.headBytes)
+      status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
+      to: &worker.headBytes)
     var traits = ArrivedTraits(status: head.status)
     traits.contentLength = bodyLength(framing, head: head)
     traits.allowsAuthorization = directives.allowsAuthorizedReuse
     traits.age = head.head.value(of: .age)?.decimal
     traits.isRaw = kind == .passed
     traits.varyNames = vary.names
-    traits.selecting = selectingHash(vary.names.span, request: fetchRequest, seed: worker.store.seed)
+    traits.selecting = selectingHash(vary.names.span, request: memory.request, seed: worker.store.seed)
     var obstacle: Uncacheable?
     switch verdict {
     case .storable where traits.contentLength ?? 0 > worker.limits.maxObjectBytes: obstacle = .tooLarge
     case .storable(let freshness): traits.freshness = freshness
     case .not(let reason): obstacle = reason
     }
-    traits.isJoinable = kind != .passed
-      && (traits.freshness != nil || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions) && head.status >= 500)
+    traits.isJoinable =
+      kind != .passed
+      && (traits.freshness != nil
+        || maySpread(head.head, directives: directives, request: self.traits, options: worker.cachingOptions)
+          && head.status >= 500)
     bodyLeft = traits.contentLength
     isStorable = traits.freshness != nil
     var own: [UInt8] = []
     if !directives.withheldFields.isEmpty {
       var whole = OutputBuffer(capacity: 1024)
       writeStoredHead(
-        status: head.status, response: head.head, wallTime: worker.loop.wallSeconds, withholds: false, to: &whole)
+        status: head.status, response: head.head, directives: directives, wallTime: worker.loop.wallSeconds,
+        withholds: false, to: &whole)
       own = whole.bytes.array
     }
     traits.server = server
@@ -96,12 +101,12 @@ extension Fetch {
     fill.publishHead(arrived)
   }
 
-  private func judge(_ head: borrowing ResponseHead) -> Storability {
+  private func judge(_ head: borrowing ResponseHead, _ directives: ResponseDirectives) -> Storability {
     if kind == .passed { return .not(method == .get ? .policy : .method) }
     if isPassedByPolicy { return .not(.policy) }
     return storability(
-      method: method, request: traits, status: head.status, response: head.head, requestTime: requestedAt,
-      responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
+      method: method, request: traits, status: head.status, response: head.head, directives: directives,
+      requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
       options: worker.cachingOptions)
   }
 
@@ -120,7 +125,7 @@ extension Fetch {
     guard kind != .passed else { return }
     if head.status >= 500 {
       worker.store.refreshFailed(fill, now: worker.loop.now)
-    } else if let obstacle, obstacle.setsMark {
+    } else if let obstacle, obstacle.setsMark, kind != .alone {
       worker.store.headArrived(fill, vary: head.varyNames, selecting: head.selecting)
       worker.store.mark(fill, until: worker.loop.cacheSeconds + Worker.markSeconds)
     }
@@ -132,7 +137,8 @@ extension Fetch {
     head.head.removeHopByHop()
     worker.headBytes.removeAll()
     mergedHead(
-      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict, to: &worker.headBytes)
+      stored: old.head, update304: head.head, keepsCookies: worker.cachingOptions.strict,
+      to: &worker.headBytes)
     worker.headBytes.append("\r\n")
     var merged = ResponseHead()
     let isParsed = unsafe (try? merged.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false
@@ -143,7 +149,8 @@ extension Fetch {
     if isParsed {
       traits.allowsAuthorization = ResponseDirectives.parse(from: merged.head).allowsAuthorizedReuse
       traits.varyNames = VaryList.parse(from: merged.head).names
-      traits.selecting = selectingHash(traits.varyNames.span, request: fetchRequest, seed: worker.store.seed)
+      traits.selecting = selectingHash(
+        traits.varyNames.span, request: memory.request, seed: worker.store.seed)
       let verdict = storabilityOfConfirmed(
         request: self.traits, status: old.status, merged: merged.head, update304: head.head,
         requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
@@ -214,9 +221,10 @@ extension Fetch {
       worker.counters.add(.fillsNotStored)
       return
     }
+    let facts = response.facts
     let outcome = worker.store.commit(
-      fill, head: response.bytes, status: response.status, freshness: freshness, etag: response.facts.etag,
-      lastModified: response.facts.modified)
+      fill, head: response.bytes, status: response.status, freshness: freshness, etag: facts.etag,
+      lastModified: facts.modified)
     switch outcome {
     case .stored, .storedStale: worker.counters.add(.fillsStored)
     case .fenced: worker.counters.add(.fillsFenced)

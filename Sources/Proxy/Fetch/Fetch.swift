@@ -25,10 +25,8 @@ final class Fetch: Timed {
   let kind: Kind
   var machine = FetchMachine(isReplayable: true)
   var method = Method.get
-  /// `bereq`.
-  var fetchRequest = Head()
-  /// Serialised request head, then what of the body is not yet sent.
-  var pending = OutputBuffer(capacity: 1024)
+  /// The request: `memory.request` is `bereq`.
+  let memory: FetchMemory
   var pendingSent = 0
   var headCount = 0
   var bodyFraming = BodyFraming.none
@@ -72,6 +70,7 @@ final class Fetch: Timed {
     self.worker = worker
     self.fill = fill
     self.kind = kind
+    memory = worker.takeFetchMemory()
     super.init()
   }
 
@@ -147,8 +146,8 @@ final class Fetch: Timed {
     perform(machine.handle(.timedOut))
   }
 
-  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time: its
-  /// own connection bounds that.
+  /// After five seconds those who hold up the others are cut (lifecycle L12). One alone may take its time:
+  /// its own connection bounds that.
   private func readersWereSlow() {
     _ = fill.cutSlowest()
     setDeadline(Self.slowReaderMilliseconds)
@@ -200,8 +199,8 @@ final class Fetch: Timed {
     retries += 1
     // The other request asks for the whole response: no 304 answers it.
     revalidated = nil
-    pending.removeAll()
-    pending.append(alternate)
+    memory.pending.removeAll()
+    memory.pending.append(alternate)
     headCount = alternate.count
     return startOver()
   }
@@ -279,4 +278,12 @@ final class Fetch: Timed {
     guard let left = bodyLeft else { return received <= Self.unreadLimit }
     return left <= Self.unreadLimit || left <= received
   }
+}
+
+/// Memory of a fetch that its worker lends to one after the other.
+final class FetchMemory {
+  /// `bereq`.
+  var request = Head()
+  /// Serialised request head, then what of the body is not yet sent.
+  var pending = OutputBuffer(capacity: 1024)
 }

@@ -72,7 +72,8 @@ struct FetchMachine: Equatable {
     case .poolEmpty: return move(to: .ended, .fail(.noServer))
     case .timedOut: return move(to: .ended, .fail(.queueTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .bodyEnded, .brokeInBody, .responseWasBad:
+    case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .bodyEnded, .brokeInBody,
+      .responseWasBad:
       return .none
     }
   }
@@ -83,7 +84,8 @@ struct FetchMachine: Equatable {
     case .connectFailed, .brokeBeforeHead: return again(or: .connectFailed)
     case .timedOut: return again(or: .connectTimedOut)
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .headArrived, .bodyEnded, .brokeInBody, .responseWasBad: return .none
+    case .acquired, .poolFull, .poolEmpty, .headArrived, .bodyEnded, .brokeInBody, .responseWasBad:
+      return .none
     }
   }
 
@@ -92,7 +94,8 @@ struct FetchMachine: Equatable {
     case .headArrived: return move(to: .readingBody, .publish)
     case .brokeBeforeHead(let wasReused):
       // A server may close an idle connection just as it is used: the request was then not looked at.
-      return wasReused && isReplayable ? again(or: .brokeBeforeHead) : move(to: .ended, .fail(.brokeBeforeHead))
+      return wasReused && isReplayable
+        ? again(or: .brokeBeforeHead) : move(to: .ended, .fail(.brokeBeforeHead))
     case .responseWasBad: return move(to: .ended, .fail(.badResponse))
     case .timedOut: return move(to: .ended, .fail(.firstByteTimedOut))
     case .abandoned: return move(to: .ended, .cancel)

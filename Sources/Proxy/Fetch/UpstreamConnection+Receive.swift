@@ -11,7 +11,8 @@ extension UpstreamConnection {
     var reads = 0
     while goesOn, fd >= 0 {
       reads += 1
-      if reads > Self.readsPerTurn { return worker.loop.resumeLater(self) }
+      // A connection that has just become idle is looked at before another request can be given to it.
+      if reads > Self.readsPerTurn, machine.phase != .idle { return worker.loop.resumeLater(self) }
       switch machine.phase {
       case .connecting, .closed: goesOn = false
       case .idle: goesOn = receiveUnasked()
@@ -47,7 +48,9 @@ extension UpstreamConnection {
   }
 
   private func receiveUnasked() -> Bool {
-    guard let count = unsafe read(into: worker.scratch, room: Worker.scratchBytes), count > 0 else { return false }
+    guard let count = unsafe read(into: worker.scratch, room: Worker.scratchBytes), count > 0 else {
+      return false
+    }
     perform(machine.handle(.bytesWhileIdle))
     return false
   }

@@ -93,10 +93,10 @@ final class UpstreamConnection: Channel {
   /// Writes what the fetch has pending.
   func flush() {
     guard let fetch, isWritable, fd >= 0, machine.phase != .connecting else { return }
-    while fetch.pendingSent < fetch.pending.count {
+    while fetch.pendingSent < fetch.memory.pending.count {
       var part = unsafe iovec(
-        iov_base: UnsafeMutableRawPointer(mutating: fetch.pending.base + fetch.pendingSent),
-        iov_len: fetch.pending.count - fetch.pendingSent)
+        iov_base: UnsafeMutableRawPointer(mutating: fetch.memory.pending.base + fetch.pendingSent),
+        iov_len: fetch.memory.pending.count - fetch.pendingSent)
       let written = unsafe worker.loop.kernel.write(fd, &part, count: 1)
       if written > 0 {
         fetch.sent(written)

@@ -82,7 +82,8 @@ struct AdminService {
         budgetBytes: statistics.arena.budget, usedBytes: statistics.arena.countedBytes,
         entries: statistics.entries, marks: statistics.marks,
         evictions: [
-          ("memory", Int(clamping: statistics.evictions)), ("variants", Int(clamping: statistics.variantsDropped)),
+          ("memory", Int(clamping: statistics.evictions)),
+          ("variants", Int(clamping: statistics.variantsDropped)),
         ]),
       pools: [PoolSample(name: "default", waiting: pool.queueLength, servers: servers)])
     var answer = OutputBuffer(capacity: 16384)
@@ -94,7 +95,7 @@ struct AdminService {
     guard isAuthorized(exchange) else {
       return refuse(
         exchange, 403,
-        "a purge needs the admin token, or a loopback address, a loopback Host and Content-Type: application/json")
+        "a purge needs the admin token, or loopback as address and Host and Content-Type: application/json")
     }
     let body = exchange.collected
     let request: PurgeRequest
@@ -132,8 +133,8 @@ struct AdminService {
     exchange.deliverOwn(status: 200, body: answer.bytes.array, contentType: AdminText.contentType)
   }
 
-  /// A page in somebody's browser can reach this listener, by a form or by a name that resolves to it. It cannot
-  /// set this content type unasked, nor a literal loopback Host.
+  /// A page in somebody's browser can reach this listener, by a form or by a name that resolves to it. It
+  /// cannot set this content type unasked, nor a literal loopback Host.
   private func isAuthorized(_ exchange: Exchange) -> Bool {
     let token = Array((deployment.configuration.adminToken ?? "").utf8)
     if !token.isEmpty {

@@ -13,7 +13,7 @@ final class Crew {
   let deployment: Deployment
   private let role: ListenerRole
   /// Listening descriptors, by address and worker.
-  private var sockets: [(descriptors: [CInt], address: SocketAddress)] = []
+  private var sockets: [(descriptors: [CInt], setting: ListenSetting)] = []
   private var adminSocket: (descriptor: CInt, address: SocketAddress)?
   private var wakeUps: [CInt] = []
   private var threads: [pthread_t] = []
@@ -21,7 +21,7 @@ final class Crew {
   private let progress: CInt
   private let failure = Box()
 
-  var addresses: [SocketAddress] { sockets.map { $0.address } }
+  var addresses: [SocketAddress] { sockets.map { $0.setting.address } }
 
   init(_ configuration: Configuration, role: ListenerRole) throws(ServiceError) {
     self.role = role
@@ -50,12 +50,12 @@ final class Crew {
   }
 
   private func open(_ configuration: Configuration) throws(ServiceError) {
-    for address in configuration.listen {
+    for setting in configuration.listen {
       do throws(SystemError) {
-        let (descriptors, used) = try ListeningSocket.open(address, count: configuration.workers)
-        sockets.append((descriptors, used))
+        let (descriptors, used) = try ListeningSocket.open(setting.address, count: configuration.workers)
+        sockets.append((descriptors, ListenSetting(used, expectsProxyHeader: setting.expectsProxyHeader)))
       } catch {
-        throw .failed(flag: "--listen", value: "\(address)", reason: error.reason)
+        throw .failed(flag: "--listen", value: "\(setting)", reason: error.reason)
       }
     }
     guard let admin = configuration.admin, role == .proxy else { return }
@@ -68,7 +68,7 @@ final class Crew {
   }
 
   var addressLines: [String] {
-    sockets.map { "Listening on \($0.address)" } + (adminSocket.map { ["Listening on \($0.address) (admin)"] } ?? [])
+    sockets.map { "Listening on \($0.setting)" } + (adminSocket.map { ["Admin on \($0.address)"] } ?? [])
   }
 
   /// Starts the threads; returns when all of them listen.
@@ -76,7 +76,7 @@ final class Crew {
     for index in 0..<deployment.mailboxes.count {
       let start = WorkerStart(
         index: index, deployment: deployment, role: role, wakeUp: wakeUps[index],
-        descriptors: sockets.map { $0.descriptors[index] },
+        listeners: sockets.map { ($0.descriptors[index], $0.setting.expectsProxyHeader) },
         adminDescriptor: index == 0 ? adminSocket?.descriptor : nil, progress: progress, failure: failure)
       do throws(SystemError) {
         threads.append(try startThread { start.run() })
@@ -107,7 +107,8 @@ final class Crew {
     var ended = 0
     while ended < threads.count {
       let left = deadline - clock.now
-      let milliseconds = Int(left.components.seconds * 1000) + Int(left.components.attoseconds / 1_000_000_000_000_000)
+      let milliseconds =
+        Int(left.components.seconds * 1000) + Int(left.components.attoseconds / 1_000_000_000_000_000)
       guard milliseconds > 0 else { break }
       switch awaitEvent(signals: signals, milliseconds: milliseconds) {
       case .signal: exit(1)
@@ -131,7 +132,9 @@ final class Crew {
   }
 
   func removeSockets() {
-    for (_, address) in sockets where address.isUnix { _ = unsafe unlink(String(decoding: address.path, as: UTF8.self)) }
+    for address in addresses where address.isUnix {
+      _ = unsafe unlink(String(decoding: address.path, as: UTF8.self))
+    }
   }
 
   private func post(_ mail: Mail) { for mailbox in deployment.mailboxes { mailbox.post(mail) } }
@@ -142,7 +145,8 @@ final class Crew {
 
   private func awaitEvent(signals: CInt, milliseconds: Int) -> Event {
     var watched = [
-      pollfd(fd: signals, events: Int16(POLLIN), revents: 0), pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
     ]
     while true {
       let count = unsafe poll(&watched, 2, CInt(clamping: milliseconds))
@@ -171,7 +175,7 @@ struct WorkerStart: Sendable {
   let deployment: Deployment
   let role: ListenerRole
   let wakeUp: CInt
-  let descriptors: [CInt]
+  let listeners: [(descriptor: CInt, expectsProxyHeader: Bool)]
   let adminDescriptor: CInt?
   let progress: CInt
   let failure: Box
@@ -181,8 +185,10 @@ struct WorkerStart: Sendable {
     do throws(SystemError) {
       let worker = try Worker(index: index, deployment: deployment, kernel: Kernel(), policy: Policy())
       let wake = try WakeUp(loop: worker.loop, adopting: wakeUp)
-      try worker.listen(descriptors, role: role)
-      if let adminDescriptor { try worker.listen([adminDescriptor], role: .admin) }
+      for (descriptor, expectsProxyHeader) in listeners {
+        try worker.listen(descriptor, role: role, expectsProxyHeader: expectsProxyHeader)
+      }
+      if let adminDescriptor { try worker.listen(adminDescriptor, role: .admin) }
       WakeUp.signal(progress)
       worker.run()
       worker.loop.close(wake)

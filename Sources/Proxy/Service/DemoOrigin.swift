@@ -7,7 +7,7 @@ public enum DemoOrigin {
   /// Serves until SIGTERM or SIGINT.
   public static func run(listen: [SocketAddress]) throws(ServiceError) {
     var configuration = Configuration()
-    configuration.listen = listen
+    configuration.listen = listen.map { ListenSetting($0) }
     configuration.admin = nil
     configuration.workers = 1
     configuration.memoryBytes = smallMemory
@@ -23,9 +23,13 @@ public enum DemoOrigin {
     let target = exchange.request.head.withBytes(exchange.request.pathAndQuery) { $0.array }
     let path = target.span.extracting(0..<(target.firstIndex(of: .question) ?? target.count))
     if path.equals("/") {
-      page(exchange, "Larder's demo origin. Try \(paths.joined(separator: " "))\n", "Cache-Control: max-age=10\r\n")
+      page(
+        exchange, "Larder's demo origin. Try \(paths.joined(separator: " "))\n",
+        "Cache-Control: max-age=10\r\n")
     } else if path.equals("/api/users") {
-      json(exchange, #"[{"id":1,"name":"Ada"},{"id":2,"name":"Grace"}]"#, "Cache-Control: s-maxage=60\r\nETag: \"users-1\"\r\n")
+      json(
+        exchange, #"[{"id":1,"name":"Ada"},{"id":2,"name":"Grace"}]"#,
+        "Cache-Control: s-maxage=60\r\nETag: \"users-1\"\r\n")
     } else if path.equals("/api/time") {
       json(exchange, "{\"seconds\":\(exchange.worker.loop.wallSeconds)}", "Cache-Control: no-store\r\n")
     } else if path.equals("/slow") {
@@ -43,7 +47,9 @@ public enum DemoOrigin {
   }
 
   /// What `/slow` says after its second.
-  static func answerSlowly(_ exchange: Exchange) { page(exchange, "At last.\n", "Cache-Control: max-age=10\r\n") }
+  static func answerSlowly(_ exchange: Exchange) {
+    page(exchange, "At last.\n", "Cache-Control: max-age=10\r\n")
+  }
 
   /// A request with a body gets it back.
   static func answerWhole(_ exchange: Exchange) {

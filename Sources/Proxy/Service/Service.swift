@@ -51,7 +51,7 @@ public enum Service {
 
   private static func startDemoOrigin() throws(ServiceError) -> (Crew, SocketAddress) {
     var configuration = Configuration()
-    configuration.listen = [SocketAddress(ipv4: 0x7f00_0001, port: 0)]
+    configuration.listen = [ListenSetting(SocketAddress(ipv4: 0x7f00_0001, port: 0))]
     configuration.admin = nil
     configuration.workers = 1
     configuration.memoryBytes = DemoOrigin.smallMemory

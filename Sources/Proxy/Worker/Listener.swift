@@ -5,13 +5,15 @@ import IO
 final class Listener: Channel {
   private let worker: Worker
   private let role: ListenerRole
+  private let expectsProxyHeader: Bool
   /// Connections taken per turn, so that a storm of them does not keep others waiting.
   private static let acceptsPerTurn = 64
   private static let retryMilliseconds: Int64 = 100
 
-  init(worker: Worker, fd: CInt, role: ListenerRole) {
+  init(worker: Worker, fd: CInt, role: ListenerRole, expectsProxyHeader: Bool) {
     self.worker = worker
     self.role = role
+    self.expectsProxyHeader = expectsProxyHeader
     super.init(adopting: fd)
   }
 
@@ -41,9 +43,11 @@ final class Listener: Channel {
       return false
     }
     let count = worker.deployment.clients.wrappingAdd(1, ordering: .relaxed).newValue
-    guard count <= worker.limits.maxClients else { return refuse(client) }
+    // The operator gets in when clients no longer do.
+    guard count <= worker.limits.maxClients || role == .admin else { return refuse(client) }
     let connection = ClientConnection(
-      worker: worker, fd: client, facts: worker.facts(of: peer, role: role))
+      worker: worker, fd: client, facts: worker.facts(of: peer, role: role),
+      awaitsProxyHeader: expectsProxyHeader)
     do {
       try worker.loop.add(connection)
     } catch {
@@ -79,11 +83,9 @@ extension Worker {
     return facts
   }
 
-  func listen(_ descriptors: [CInt], role: ListenerRole) throws(SystemError) {
-    for fd in descriptors {
-      let listener = Listener(worker: self, fd: fd, role: role)
-      try loop.add(listener, onlyReadable: true)
-      listeners.append(listener)
-    }
+  func listen(_ fd: CInt, role: ListenerRole, expectsProxyHeader: Bool = false) throws(SystemError) {
+    let listener = Listener(worker: self, fd: fd, role: role, expectsProxyHeader: expectsProxyHeader)
+    try loop.add(listener, onlyReadable: true)
+    listeners.append(listener)
   }
 }

@@ -6,7 +6,8 @@ final class LocalFill {
   let fill: Fill
   private var readers: [Exchange] = []
   /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
-  /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its life.
+  /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its
+  /// life.
   var starter: Exchange?
 
   init(worker: Worker, fill: Fill) {

@@ -20,9 +20,11 @@ extension Worker {
 
   /// Our own name stands twice in `Via` or `CDN-Loop` (lifecycle L25).
   func isLoop(_ head: borrowing Head) -> Bool {
-    guard head.present.intersects(FieldSet(.via, .cdnLoop)) else { return false }
+    guard head.present.intersects(Self.loopFields) else { return false }
     return count(in: head, .via) >= 2 || count(in: head, .cdnLoop) >= 2
   }
+
+  private static let loopFields = FieldSet(.via, .cdnLoop)
 
   private func count(in head: borrowing Head, _ field: KnownField) -> Int {
     let pseudonym = deployment.pseudonym
@@ -42,8 +44,8 @@ extension Worker {
     return false
   }
 
-  /// `Via`, `X-Forwarded-*` and `Forwarded` for the origin. What an untrusted client says about the way here is
-  /// replaced, what a trusted proxy says is added to (lifecycle L24).
+  /// `Via`, `X-Forwarded-*` and `Forwarded` for the origin. What an untrusted client says about the way here
+  /// is replaced, what a trusted proxy says is added to (lifecycle L24).
   func addForwarding(to head: inout Head, for exchange: Exchange) {
     if !exchange.facts.isTrusted { head.remove(Self.forwardingFields) }
     let authority = exchange.request.authority
@@ -67,7 +69,8 @@ extension Worker {
     }
   }
 
-  private static let forwardingFields = FieldSet(.forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
+  private static let forwardingFields = FieldSet(
+    .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
 
   /// Adds a member to a field whose value is a list, in one line.
   private func addToList(

@@ -6,30 +6,51 @@ extension Worker {
   static let idlePerServer = 128
 
   func takeIdle(_ server: Server) -> UpstreamConnection? {
-    guard let connection = idleUpstreams[server.id]?.popLast() else { return nil }
+    guard let connection = idleConnections(to: server)?.list.popLast() else { return nil }
     counters.add(.upstreamConnectionsIdle, -1)
     return connection
   }
 
   func park(_ connection: UpstreamConnection) {
     let server = connection.server
-    guard !isDraining, pool.mayKeep(server, worker: index),
-      idleUpstreams[server.id, default: []].count < Self.idlePerServer
-    else {
+    let idle = idleConnections(to: server) ?? addIdleConnections(to: server)
+    guard !isDraining, pool.mayKeep(server, worker: index), idle.list.count < Self.idlePerServer else {
       close(connection)
       return
     }
     counters.add(.upstreamConnectionsIdle)
-    idleUpstreams[server.id, default: []].append(connection)
+    idle.list.append(connection)
     loop.setDeadline(connection, loop.now + limits.upstreamIdleTimeoutMilliseconds)
   }
 
   /// Takes an idle connection out, wherever it stands; one that is in use is not there.
   func unpark(_ connection: UpstreamConnection) {
-    let id = connection.server.id
-    guard let at = idleUpstreams[id]?.firstIndex(where: { $0 === connection }) else { return }
-    idleUpstreams[id]?.remove(at: at)
+    guard let idle = idleConnections(to: connection.server),
+      let at = idle.list.firstIndex(where: { $0 === connection })
+    else { return }
+    idle.list.remove(at: at)
     counters.add(.upstreamConnectionsIdle, -1)
+    if connection.server.isDraining { idleUpstreams.removeAll { $0.list.isEmpty } }
+  }
+
+  func closeIdleUpstreams() {
+    for idle in idleUpstreams {
+      counters.add(.upstreamConnectionsIdle, -idle.list.count)
+      for connection in idle.list { close(connection) }
+    }
+    idleUpstreams = []
+  }
+
+  /// Pools are small: the servers are looked through one by one.
+  private func idleConnections(to server: Server) -> IdleConnections? {
+    for idle in idleUpstreams where idle.server === server { return idle }
+    return nil
+  }
+
+  private func addIdleConnections(to server: Server) -> IdleConnections {
+    let idle = IdleConnections(server)
+    idleUpstreams.append(idle)
+    return idle
   }
 
   func close(_ connection: UpstreamConnection) {
@@ -37,4 +58,12 @@ extension Worker {
     counters.add(.upstreamConnectionsOpen, -1)
     loop.close(connection)
   }
+}
+
+/// A worker's idle connections to one server.
+final class IdleConnections {
+  let server: Server
+  var list: [UpstreamConnection] = []
+
+  init(_ server: Server) { self.server = server }
 }

@@ -1,3 +1,8 @@
+// Proxy: what answers requests. Worker: a thread's share. Connection: a client's bytes. Exchange: one request
+// and its response. Fetch: a fill's owner and the server's bytes. Service: start, end and the operator.
+// Configuration: the flags. It imports all modules below it and puts them together; the command line is its
+// only caller. The way of a request through it is told in docs/REQUEST.md.
+
 import Bytes
 import Caching
 import Glibc
@@ -43,13 +48,15 @@ import Upstream
   /// Turns since the start.
   private(set) var turnCount: Milliseconds = 0
   private var spareExchanges: [Exchange] = []
-  private var fills: [ObjectIdentifier: LocalFill] = [:]
-  private var fetches: [ObjectIdentifier: Fetch] = [:]
+  private var spareFetchMemory: [FetchMemory] = []
+  /// Of fetches that ended in this turn, and may still be on the stack.
+  private var endedFetchMemory: [FetchMemory] = []
+  private var fetchesUnderWay = 0
   private var queued: [UInt64: Fetch] = [:]
   private var lastTicket: UInt64 = 0
   var connections: [ObjectIdentifier: ClientConnection] = [:]
   var listeners: [Listener] = []
-  var idleUpstreams: [UInt32: [UpstreamConnection]] = [:]
+  var idleUpstreams: [IdleConnections] = []
   private var mail: [Mail] = []
   private(set) var isDraining = false
   private(set) var mustClose = false
@@ -94,10 +101,11 @@ import Upstream
     logBuffer.flush()
   }
 
-  var isFinished: Bool { mustClose || isDraining && connections.isEmpty && fetches.isEmpty }
+  var isFinished: Bool { mustClose || isDraining && connections.isEmpty && fetchesUnderWay == 0 }
 
   func turn(longest: Int) {
     turnCount += 1
+    reuseFetchMemory()
     let isQuiet = takeMail()
     if logBuffer.isOn { logBuffer.flushIfOld(loop.now) }
     loop.turn(longest: isQuiet ? (logBuffer.isOn && longest < 0 ? 1000 : longest) : 0)
@@ -121,12 +129,16 @@ import Upstream
   private func handle(_ item: Mail) {
     switch item {
     case .advanced(let fill):
-      if let local = fills[ObjectIdentifier(fill)] { local.progressed() } else { fill.clearPending(worker: index) }
+      if let local = localIfAny(fill) { local.progressed() } else { fill.clearPending(worker: index) }
     case .drained(let fill):
       fill.clearDrained()
-      fetches[ObjectIdentifier(fill)]?.drained()
+      if let fetch = unsafe fill.ownerAttachment { unsafe unsafeDowncast(fetch, to: Fetch.self).drained() }
     case .granted(let ticket, let server):
-      if let fetch = queued.removeValue(forKey: ticket) { fetch.granted(server) } else { pool.release(server) }
+      if let fetch = queued.removeValue(forKey: ticket) {
+        fetch.granted(server)
+      } else {
+        pool.release(server)
+      }
     case .drain: drain()
     case .closeNow: mustClose = true
     }
@@ -156,22 +168,40 @@ import Upstream
   }
 
   func local(_ fill: Fill) -> LocalFill {
-    if let known = fills[ObjectIdentifier(fill)] { return known }
+    if let known = localIfAny(fill) { return known }
     let local = LocalFill(worker: self, fill: fill)
-    fills[ObjectIdentifier(fill)] = local
+    fill.attach(local, worker: index)
     return local
   }
 
-  func localIfAny(_ fill: Fill) -> LocalFill? { fills[ObjectIdentifier(fill)] }
+  func localIfAny(_ fill: Fill) -> LocalFill? {
+    // SAFETY: nothing else is attached by a worker.
+    fill.attachment(worker: index).map { unsafe unsafeDowncast($0, to: LocalFill.self) }
+  }
 
-  func forget(_ local: LocalFill) { fills[ObjectIdentifier(local.fill)] = nil }
+  func forget(_ local: LocalFill) { local.fill.attach(nil, worker: index) }
 
   func begin(_ fetch: Fetch) {
-    fetches[ObjectIdentifier(fetch.fill)] = fetch
+    unsafe fetch.fill.ownerAttachment = fetch
+    fetchesUnderWay += 1
     fetch.begin()
   }
 
-  func ended(_ fetch: Fetch) { fetches[ObjectIdentifier(fetch.fill)] = nil }
+  func ended(_ fetch: Fetch) {
+    unsafe fetch.fill.ownerAttachment = nil
+    fetchesUnderWay -= 1
+    // What a long upload has made large is not kept.
+    guard fetch.memory.pending.heldBytes <= Fetch.replayLimit else { return }
+    if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
+  }
+
+  func takeFetchMemory() -> FetchMemory { spareFetchMemory.popLast() ?? FetchMemory() }
+
+  private func reuseFetchMemory() {
+    guard !endedFetchMemory.isEmpty else { return }
+    if spareFetchMemory.count < Self.spareLimit { spareFetchMemory.append(contentsOf: endedFetchMemory) }
+    endedFetchMemory.removeAll(keepingCapacity: true)
+  }
 
   func enqueue(_ fetch: Fetch) -> UInt64 {
     lastTicket += 1
@@ -191,9 +221,11 @@ import Upstream
     let address = Array((exchange.client?.hostText ?? "-").utf8)
     let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
     let message = head.message
+    // An empty line may come before the request's; it must not hide it.
+    let start = message.count > 2 && message[0] == .carriageReturn ? 2 : 0
+    let end = message.firstIndex(of: .carriageReturn, from: start) ?? message.count
     var record = AccessRecord(
-      client: address.span,
-      requestLine: message.extracting(0..<(message.firstIndex(of: .carriageReturn) ?? message.count)),
+      client: address.span, requestLine: message.extracting(start..<end),
       referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
       upstream: upstream.span)
     record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
@@ -212,11 +244,7 @@ import Upstream
     isDraining = true
     for listener in listeners { listener.stop() }
     for connection in Array(connections.values) { connection.drain() }
-    for idle in Array(idleUpstreams.values.joined()) {
-      counters.add(.upstreamConnectionsIdle, -1)
-      close(idle)
-    }
-    idleUpstreams = [:]
+    closeIdleUpstreams()
   }
 }
 

@@ -7,11 +7,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Loads what is needed to name functions, and unblocks the signals of single steps; before the first thread. */
+/* Loads what is needed to name functions, and unblocks the signals of single steps; to be called before the
+   first thread is there. */
 void call_counter_prepare(void);
 
 /* The thread of this name, as ps shows it; -1 when there is none. */
 pid_t call_counter_thread(const char *name);
+
+/* Whether the thread waits for something to happen, and not for a processor. */
+int call_counter_sleeps(pid_t thread);
 
 /* From now on the allocations of this thread are counted; 0 ends that. */
 void call_counter_watch(pid_t thread);

@@ -59,7 +59,9 @@ final class Simulation {
       polls.append(kernel.polls[index])
       let listener = SimulatedListener()
       listeners.append(listener)
-      try worker.listen([kernel.open(listener: listener)], role: .proxy)
+      try worker.listen(
+        kernel.open(listener: listener), role: .proxy,
+        expectsProxyHeader: configuration.listen[0].expectsProxyHeader)
     }
   }
 
