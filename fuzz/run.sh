@@ -3,8 +3,9 @@
 #
 #   fuzz/run.sh SECONDS [TARGET...]     for SECONDS each; all targets unless some are named
 #
-# Inputs that reach new code are kept in fuzz/corpus/TARGET beside the seeds (*.seed, which are committed; give a
-# found input such a name to keep it for good). Ends with 1 if a target crashed; the input's path is printed.
+# Inputs that reach new code are kept in fuzz/corpus/TARGET beside the seeds (*.seed, which are committed;
+# give a found input such a name to keep it for good). Ends with 1 if a target crashed; the input's path is
+# printed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,7 +26,8 @@ sanitizers=-sanitize=fuzzer,address
 # An executable target cannot be linked with the fuzzer: the library is built, each harness linked by hand.
 swift build -c release --scratch-path "$scratch" --target HTTP -Xswiftc "$sanitizers" -Xswiftc -g
 
-# A backtracer that is started by a crash would hang; leaks are not looked for (the runtime has some of its own).
+# A backtracer that is started by a crash would hang; leaks are not looked for (the runtime has some of its
+# own).
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 
 failed=0
@@ -33,7 +35,8 @@ for target in "$@"; do
   [ -f "fuzz/$target.swift" ] || { echo "fuzz/run.sh: no target $target" >&2; exit 2; }
   # Bytes imports CLinux, whose module map is written by the build.
   swiftc -O -g $sanitizers -parse-as-library -module-name HTTPFuzz -I "$products/Modules" \
-    -Xcc -fmodule-map-file="$products/CLinux.build/module.modulemap" "fuzz/$target.swift" fuzz/FuzzSupport.swift \
+    -Xcc -fmodule-map-file="$products/CLinux.build/module.modulemap" \
+    "fuzz/$target.swift" fuzz/FuzzSupport.swift \
     "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
     -use-ld=lld -o "$scratch/fuzz-$target"
   mkdir -p "fuzz/corpus/$target"

@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Simulated: many requests, one fill")
 struct CollapseSimulationTests {
-  @Test func `L3: whatever the order of events, all who ask get the page, and the origin is asked once`() throws {
+  @Test func `L3: whatever the order of events, all who ask get the page, and the origin is asked once`()
+    throws
+  {
     try simulate(Seeds.some(20), workers: 3) { simulation in
       simulation.network.bufferSizes = [600, 4096, 65_536]
       let framing = simulation.network.random.pick(Page.Framing.allCases)
@@ -28,9 +30,13 @@ struct CollapseSimulationTests {
       for _ in 0..<20 { simulation.client().get("/page") }
       simulation.run(for: 2000)
       for client in simulation.clients { simulation.expect(client.bytesTaken, 0, "bytes before the head") }
-      held?.goOn([.text("el: /page\r\nX-Length: 100\r\nContent-Length: 100\r\nCache-Control: max-age=9\r\n\r\n"), .hold])
+      held?.goOn([
+        .text("el: /page\r\nX-Length: 100\r\nContent-Length: 100\r\nCache-Control: max-age=9\r\n\r\n"), .hold,
+      ])
       simulation.run(for: 500)
-      for client in simulation.clients { simulation.expect(client.partialHead != nil, "\(client.name) has no head") }
+      for client in simulation.clients {
+        simulation.expect(client.partialHead != nil, "\(client.name) has no head")
+      }
       held?.goOn([.send(Page.body("/page", length: 100))])
       simulation.runClients()
       for client in simulation.clients { simulation.checkWhole(client) }
@@ -42,11 +48,14 @@ struct CollapseSimulationTests {
     try simulate(Seeds.some(12), workers: 3) { simulation in
       let delay = simulation.network.random.below(300)
       let server = simulation.server { request, _ in
-        [.wait(delay)] + Page.response(
-          "\(request.target)|\(request["accept-encoding"] ?? "")", length: 3000,
-          ["Cache-Control: max-age=60", "Vary: Accept-Encoding"], pieces: 4)
+        [.wait(delay)]
+          + Page.response(
+            "\(request.target)|\(request["accept-encoding"] ?? "")", length: 3000,
+            ["Cache-Control: max-age=60", "Vary: Accept-Encoding"], pieces: 4)
       }
-      for i in 0..<100 { simulation.client().get("/page", "Accept-Encoding: \(["gzip", "br", "zstd", "deflate"][i % 4])") }
+      for i in 0..<100 {
+        simulation.client().get("/page", "Accept-Encoding: \(["gzip", "br", "zstd", "deflate"][i % 4])")
+      }
       simulation.runClients()
       for (i, client) in simulation.clients.enumerated() {
         simulation.checkWhole(client)
@@ -57,11 +66,14 @@ struct CollapseSimulationTests {
     }
   }
 
-  @Test(arguments: ["Cache-Control: max-age=60", "Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: a=b"])
+  @Test(arguments: [
+    "Cache-Control: max-age=60", "Cache-Control: private", "Cache-Control: no-store", "Set-Cookie: a=b",
+  ])
   func `L9: two users with different tokens never see each other's body`(_ field: String) throws {
     try simulate(Seeds.some(6)) { simulation in
       simulation.server { request, _ in
-        Page.response("\(request.target)|\(request["authorization"] ?? "nobody")", length: 500, [field], pieces: 2)
+        Page.response(
+          "\(request.target)|\(request["authorization"] ?? "nobody")", length: 500, [field], pieces: 2)
       }
       var owners: [String] = []
       for i in 0..<24 {
@@ -78,14 +90,18 @@ struct CollapseSimulationTests {
         for reply in client.replies {
           // RFC 9111 §3.5 keeps what was made for a token; a stored page that was made for nobody in
           // particular, and is fresh by its own word, is everybody's.
-          if reply.cacheStatus == "HIT", reply["x-label"] == "/me|nobody", field.contains("max-age") { continue }
+          if reply.cacheStatus == "HIT", reply["x-label"] == "/me|nobody", field.contains("max-age") {
+            continue
+          }
           simulation.expect(reply["x-label"], "/me|\(owner)", "owner of the page for \(owner)")
         }
       }
     }
   }
 
-  @Test func `L10: the first request's conditions, range and method leave the next plain GET a whole hit`() throws {
+  @Test func `L10: the first request's conditions, range and method leave the next plain GET a whole hit`()
+    throws
+  {
     let requests = [
       "HEAD /page HTTP/1.1\r\nHost: example.com\r\n\r\n",
       "GET /page HTTP/1.1\r\nHost: example.com\r\nRange: bytes=5-9\r\n\r\n",
@@ -97,9 +113,13 @@ struct CollapseSimulationTests {
     ]
     for request in requests {
       try simulate(Seeds.some(3, new: 1)) { simulation in
-        let forbidden = ["range", "if-range", "if-none-match", "if-modified-since", "expect", "te", "cache-control"]
+        let forbidden = [
+          "range", "if-range", "if-none-match", "if-modified-since", "expect", "te", "cache-control",
+        ]
         let server = simulation.server { request, _ in
-          for name in forbidden where request[name] != nil { simulation.network.violate("the fill has \(name)") }
+          for name in forbidden where request[name] != nil {
+            simulation.network.violate("the fill has \(name)")
+          }
           simulation.expect(request.method, "GET", "method of the fill")
           return Page.response(request.target, length: 1000, ["Cache-Control: max-age=60", "ETag: \"v1\""])
         }
@@ -112,7 +132,8 @@ struct CollapseSimulationTests {
         second.get("/page")
         simulation.runClients()
         simulation.checkWhole(second)
-        simulation.expect(second.replies.first?.cacheStatus, "HIT", "status of the plain GET after \(request)")
+        simulation.expect(
+          second.replies.first?.cacheStatus, "HIT", "status of the plain GET after \(request)")
         simulation.expect(second.replies.first?.status, 200, "status")
         simulation.expect(server.requests.count, 1, "fetches")
       }

@@ -11,14 +11,18 @@ struct ConnectionSimulationTests {
       while wasReached {
         try simulate([seed]) { simulation in
           simulation.network.bufferSizes = [300, 4096]
-          simulation.server { request, _ in [.wait(40)] + Page.response(request.target, length: 2000, pieces: 3) }
+          simulation.server { request, _ in
+            [.wait(40)] + Page.response(request.target, length: 2000, pieces: 3)
+          }
           for i in 0..<8 {
             let client = simulation.client()
             client.pipelines = i % 2 == 0
             for n in 0..<3 { client.get("/page\((i + n) % 4)") }
           }
           let start = simulation.network.steps
-          simulation.run { simulation.network.steps >= start + moment || simulation.clients.allSatisfy { $0.isDone } }
+          simulation.run {
+            simulation.network.steps >= start + moment || simulation.clients.allSatisfy { $0.isDone }
+          }
           wasReached = !simulation.clients.allSatisfy { $0.isDone }
           simulation.deployment.isDraining.store(true, ordering: .relaxed)
           for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain) }
@@ -27,11 +31,13 @@ struct ConnectionSimulationTests {
           for (client, hasAskedAll) in zip(simulation.clients, asked) {
             simulation.check(client)
             let isEnded = [.whole, .closedByServer].contains(client.ending)
-            simulation.expect(isEnded, "\(client.name) ended as \(client.ending) with \(client.replies.count) answers")
+            simulation.expect(
+              isEnded, "\(client.name) ended as \(client.ending) with \(client.replies.count) answers")
             simulation.expect(client.replies.count >= 1, "\(client.name) has no answer")
-            // What had arrived is answered, or the client knows from the last answer that the rest was not read.
+            // What had arrived is answered, or the last answer has said that the rest was not read.
             let isTold = client.replies.last?["connection"] == "close"
-            simulation.expect(client.ending == .whole || isTold || !hasAskedAll, "\(client.name) lost a request")
+            simulation.expect(
+              client.ending == .whole || isTold || !hasAskedAll, "\(client.name) lost a request")
           }
           simulation.run(for: 3000)
           for worker in simulation.workers {
@@ -58,7 +64,8 @@ struct ConnectionSimulationTests {
         simulation.server { request, _ in
           switch request.target {
           case "/form": Page.response("/form|\(request.bodyText)", ["Cache-Control: no-store"])
-          case "/private": Page.response(request.target, ["Cache-Control: private"], framing: .chunked, pieces: 3)
+          case "/private":
+            Page.response(request.target, ["Cache-Control: private"], framing: .chunked, pieces: 3)
           default: Page.response(request.target)
           }
         }
@@ -69,7 +76,8 @@ struct ConnectionSimulationTests {
         simulation.runClients()
         simulation.checkWhole(client)
         let labels = client.replies.map { $0["x-label"] ?? "" }
-        simulation.expect(labels, ["/a", "/form|hello", "/form|abc", "/a", "/private", "/b"], "split at \(split)")
+        simulation.expect(
+          labels, ["/a", "/form|hello", "/form|abc", "/a", "/private", "/b"], "split at \(split)")
       }
     }
   }
@@ -96,7 +104,9 @@ struct ConnectionSimulationTests {
 
   @Test func `idle connections are used again, and closed after their time`() throws {
     try simulate(Seeds.some(6), workers: 1) { simulation in
-      let server = simulation.server { request, _ in Page.response(request.target, ["Cache-Control: no-store"]) }
+      let server = simulation.server { request, _ in
+        Page.response(request.target, ["Cache-Control: no-store"])
+      }
       let client = simulation.client()
       client.closesWhenDone = false
       for i in 0..<5 {
@@ -150,7 +160,8 @@ struct ConnectionSimulationTests {
     }
   }
 
-  @Test func `L33: a head that does not come, or not to its end, is given up after the head time-out`() throws {
+  @Test func `L33: a head that does not come, or not to its end, is given up after the head time-out`() throws
+  {
     for text in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n"] {
       try simulate(Seeds.some(2, new: 1)) { simulation in
         simulation.server { request, _ in Page.response(request.target) }
@@ -181,7 +192,8 @@ struct ConnectionSimulationTests {
       simulation.runClients()
       for client in simulation.clients {
         simulation.check(client)
-        simulation.expect(client.replies.count, 3, "answers to \(client.name), which ended as \(client.ending)")
+        simulation.expect(
+          client.replies.count, 3, "answers to \(client.name), which ended as \(client.ending)")
       }
     }
   }

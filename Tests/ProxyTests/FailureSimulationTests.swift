@@ -13,14 +13,17 @@ struct FailureSimulationTests {
       case .refuses, .resets: [.wait(50), .reset]
       case .closes: [.wait(50), .close]
       case .answers500:
-        [.wait(50)] + Page.response(request.target, status: "500 Internal Server Error", ["Cache-Control: max-age=0"])
+        [.wait(50)]
+          + Page.response(request.target, status: "500 Internal Server Error", ["Cache-Control: max-age=0"])
       case .answersNonsense: [.wait(50), .text("HTTP/9 what\r\n\r\n")]
       }
     }
   }
 
   @Test(arguments: Way.allCases)
-  func `L11: 60 waiters for a page that fails cost one attempt and one retry, and all are told`(_ way: Way) throws {
+  func `L11: 60 waiters for a page that fails cost one attempt and one retry, and all are told`(_ way: Way)
+    throws
+  {
     try simulate(Seeds.some(8)) { simulation in
       simulation.timePasses = false
       let server = simulation.server { request, _ in way.steps(request) }
@@ -74,7 +77,8 @@ struct FailureSimulationTests {
       var count = 0
       simulation.server { request, _ in
         count += 1
-        return [.wait(1000)] + Page.response("\(request.target)|\(count)", status: "500 Internal Server Error", [field])
+        return [.wait(1000)]
+          + Page.response("\(request.target)|\(count)", status: "500 Internal Server Error", [field])
       }
       for _ in 0..<30 { simulation.client().get("/page") }
       simulation.runClients()
@@ -83,7 +87,9 @@ struct FailureSimulationTests {
         simulation.checkWhole(client, errors: [503])
         if let label = client.replies.first?["x-label"] { seen[label, default: 0] += 1 }
       }
-      for (label, times) in seen where times > 1 { simulation.network.violate("\(label) was shown \(times) times") }
+      for (label, times) in seen where times > 1 {
+        simulation.network.violate("\(label) was shown \(times) times")
+      }
     }
   }
 
@@ -106,11 +112,15 @@ struct FailureSimulationTests {
 
   @Test func `L11: a connection granted to a client that has just left goes to the next`() throws {
     try simulate(Seeds.some(30), workers: 3, { $0.maxConnections = 1 }) { simulation in
-      simulation.server { request, _ in [.wait(3)] + Page.response(request.target, ["Cache-Control: no-store"]) }
+      simulation.server { request, _ in
+        [.wait(3)] + Page.response(request.target, ["Cache-Control: no-store"])
+      }
       for i in 0..<40 {
         let client = simulation.client()
         client.get("/page\(i)")
-        if i % 4 > 0 { simulation.network.after(2 + simulation.network.random.below(60)) { client.leave(abruptly: true) } }
+        if i % 4 > 0 {
+          simulation.network.after(2 + simulation.network.random.below(60)) { client.leave(abruptly: true) }
+        }
       }
       let start = simulation.network.now
       simulation.runClients()
@@ -122,10 +132,14 @@ struct FailureSimulationTests {
     }
   }
 
-  @Test func `L11: who waits longer than the queue time-out for a connection gets 503 with Retry-After`() throws {
+  @Test func `L11: who waits longer than the queue time-out for a connection gets 503 with Retry-After`()
+    throws
+  {
     try simulate(Seeds.some(5), { $0.maxConnections = 2 }) { simulation in
       simulation.server { _, _ in [.wait(30_000), .close] }
-      for i in 0..<6 { simulation.client().ask("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\(i)") }
+      for i in 0..<6 {
+        simulation.client().ask("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n\(i)")
+      }
       simulation.runClients()
       let refused = simulation.clients.compactMap { $0.replies.first }.filter { $0.status == 503 }
       simulation.expect(refused.count, 4, "answers of 503")

@@ -18,14 +18,15 @@ struct FaultSimulationTests {
     }
   }
 
-  /// In milliseconds: longer than the slowest client takes, shorter than any time-out that would hide a stall.
+  /// In milliseconds: longer than the slowest client takes, shorter than a time-out that would hide a stall.
   private static let patience: Int64 = 45_000
 
   @Test func `a busy site serves every byte as it should`() throws {
     try simulate(Seeds.some(40)) { simulation in
       runBusySite(simulation, clients: 12, requests: 5)
       simulation.run(for: 5000)
-      simulation.expect(simulation.count(.connectionsOpen), 0, "connections 5 s after the last client has left")
+      simulation.expect(
+        simulation.count(.connectionsOpen), 0, "connections 5 s after the last client has left")
       let answers = simulation.clients.reduce(0) { $0 + $1.replies.count { $0["x-label"] != nil } }
       simulation.expect(answers >= 12, "only \(answers) pages were served")
       for client in simulation.clients {
@@ -71,11 +72,14 @@ struct FaultSimulationTests {
         var steps = BusySite.respond(request, connection)
         if network.random.once(in: 5) {
           let at = network.random.below(steps.count + 1)
-          steps.insert(contentsOf: [network.random.once(in: 2) ? .reset : .wait(network.random.below(800))], at: at)
+          steps.insert(
+            contentsOf: [network.random.once(in: 2) ? .reset : .wait(network.random.below(800))], at: at)
         }
         return steps
       }
-      server.connectAnswer = { network.random.once(in: 8) ? .refuses : network.random.once(in: 30) ? .isSilent : .accepts }
+      server.connectAnswer = {
+        network.random.once(in: 8) ? .refuses : network.random.once(in: 30) ? .isSilent : .accepts
+      }
     }
     BusySite(simulation: simulation).populate(clients: 20, requests: 6)
     let purger = simulation.client("purger")
@@ -91,7 +95,9 @@ struct FaultSimulationTests {
     simulation.runClients()
   }
 
-  @Test func `in a storm of failures every byte that is served is the right one, and all comes to an end`() throws {
+  @Test func `in a storm of failures every byte that is served is the right one, and all comes to an end`()
+    throws
+  {
     try simulate(
       Seeds.some(60, new: 5), workers: 3, servers: 2,
       {

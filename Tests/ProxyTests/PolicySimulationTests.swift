@@ -8,7 +8,8 @@ import Testing
 struct PolicySimulationTests {
   /// One worker, so that one policy sees all.
   private func run(
-    _ seeds: [UInt64] = Seeds.some(4), _ scenario: (Simulation, ScriptedPolicy, SimulatedServer) throws -> Void
+    _ seeds: [UInt64] = Seeds.some(4),
+    _ scenario: (Simulation, ScriptedPolicy, SimulatedServer) throws -> Void
   ) throws {
     for seed in seeds {
       let policy = ScriptedPolicy()
@@ -34,7 +35,8 @@ struct PolicySimulationTests {
   @Test func `the steps of a miss, a hit, a pass and a purge are the calls in their order`() throws {
     try run { simulation, policy, _ in
       _ = ask(simulation)
-      simulation.expect(policy.steps, ["receive", "hash", "miss", "fetch", "fetchResponse", "deliver"], "miss")
+      simulation.expect(
+        policy.steps, ["receive", "hash", "miss", "fetch", "fetchResponse", "deliver"], "miss")
       policy.steps = []
       _ = ask(simulation)
       simulation.expect(policy.steps, ["receive", "hash", "hit", "deliver"], "hit")
@@ -53,7 +55,9 @@ struct PolicySimulationTests {
         fetch.memory.request.append(name: Array("X-Bereq".utf8).span, value: Array("1".utf8).span)
         return nil
       }
-      policy.editsFetchResponse = { $0.head.append(name: Array("X-Beresp".utf8).span, value: Array("1".utf8).span) }
+      policy.editsFetchResponse = { response in
+        response.head.append(name: Array("X-Beresp".utf8).span, value: Array("1".utf8).span)
+      }
       let first = ask(simulation)
       simulation.expect(server.requests.first?["x-bereq"], "1", "bereq at the origin")
       simulation.expect(first["x-beresp"], "1", "beresp at the client")
@@ -72,7 +76,8 @@ struct PolicySimulationTests {
     }
   }
 
-  @Test func `restarts go back to the top, at most four times, from every step that may ask for one`() throws {
+  @Test func `restarts go back to the top, at most four times, from every step that may ask for one`() throws
+  {
     for step in ["receive", "hit", "miss", "pass", "deliver"] {
       try run { simulation, policy, _ in
         if step == "hit" { _ = ask(simulation) }
@@ -210,7 +215,9 @@ struct PolicySimulationTests {
 
   @Test func `what readers have begun to read is not fetched again, whatever the policy asks`() throws {
     try run { simulation, policy, _ in
-      let server = simulation.server { request, _ in Array(Page.response(request.target, pieces: 2).prefix(2)) + [.wait(50), .reset] }
+      let server = simulation.server { request, _ in
+        Array(Page.response(request.target, pieces: 2).prefix(2)) + [.wait(50), .reset]
+      }
       policy.onFetchError = { _ in .retry }
       let client = simulation.client()
       client.get("/page")
@@ -234,7 +241,8 @@ struct PolicySimulationTests {
         simulation.runClients()
         for client in simulation.clients {
           simulation.checkWhole(client, errors: [500, 502, 503])
-          simulation.expect((client.replies.first?.status ?? 0) >= 500, "an answer from a fetch that was given up")
+          simulation.expect(
+            (client.replies.first?.status ?? 0) >= 500, "an answer from a fetch that was given up")
         }
         if isBefore { simulation.expect(server.requests.count, 0, "requests") }
       }

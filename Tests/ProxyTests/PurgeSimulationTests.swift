@@ -46,12 +46,13 @@ struct PurgeSimulationTests {
       if request["if-none-match"] == "\"\(version)\"" {
         return [.text("HTTP/1.1 304 Not Modified\r\n\(tag)\r\n\(control)\r\n\r\n")]
       }
-      return Page.response("/page|\(version)", length: 900, [control, tag, "Vary: Accept-Encoding"], pieces: 3)
+      return Page.response(
+        "/page|\(version)", length: 900, [control, tag, "Vary: Accept-Encoding"], pieces: 3)
     }
   }
 
-  /// Runs readers, purges at step `moment` of the run and lets more readers come after the answer. Returns the
-  /// step at which all readers were done without a purge, if the moment was never reached.
+  /// Runs readers, purges at step `moment` of the run and lets more readers come after the answer. False: the
+  /// readers were done before that moment.
   private func purge(_ purge: Purge, _ before: Before, at moment: Int, seed: UInt64) throws -> Bool {
     var wasReached = false
     try simulate([seed]) { simulation in
@@ -98,7 +99,8 @@ struct PurgeSimulationTests {
     return wasReached
   }
 
-  private func checkVersion(_ client: SimulatedClient, _ least: Int, _ purge: Purge, _ simulation: Simulation) {
+  private func checkVersion(_ client: SimulatedClient, _ least: Int, _ purge: Purge, _ simulation: Simulation)
+  {
     guard let reply = client.replies.first, let label = reply["x-label"],
       let version = label.split(separator: "|").last.flatMap({ Int($0) })
     else { return simulation.network.violate("\(client.name) has no page") }
@@ -117,7 +119,9 @@ struct PurgeSimulationTests {
     }
   }
 
-  @Test func `L20: purging another key a thousand times a second does not keep this one from being stored`() throws {
+  @Test func `L20: purging another key a thousand times a second does not keep this one from being stored`()
+    throws
+  {
     try simulate(Seeds.some(4)) { simulation in
       simulation.server { request, _ in
         let steps = Page.response(request.target, length: 3000, pieces: 20)
@@ -141,7 +145,9 @@ struct PurgeSimulationTests {
     }
   }
 
-  @Test func `L20: who waits for a fill that is purged still gets it whole; it is neither joined nor stored`() throws {
+  @Test func `L20: who waits for a fill that is purged still gets it whole; it is neither joined nor stored`()
+    throws
+  {
     try simulate(Seeds.some(10)) { simulation in
       var version = 1
       var held: [ServerConnection] = []
@@ -151,7 +157,9 @@ struct PurgeSimulationTests {
         return [steps[0], steps[1], .hold] + steps.dropFirst(2)
       }
       for _ in 0..<5 { simulation.client().get("/page") }
-      simulation.run { held.first?.isHeld == true && simulation.clients.allSatisfy { $0.partialBody.count > 0 } }
+      simulation.run {
+        held.first?.isHeld == true && simulation.clients.allSatisfy { $0.partialBody.count > 0 }
+      }
       version = 2
       let purger = simulation.client("purger")
       purger.ask("PURGE /page HTTP/1.1\r\nHost: example.com\r\n\r\n")
@@ -165,7 +173,8 @@ struct PurgeSimulationTests {
       simulation.runClients()
       for (i, client) in simulation.clients.enumerated() where client !== purger {
         simulation.checkWhole(client)
-        simulation.expect(client.replies.first?["x-label"], i < 5 ? "/page|1" : "/page|2", "page of \(client.name)")
+        simulation.expect(
+          client.replies.first?["x-label"], i < 5 ? "/page|1" : "/page|2", "page of \(client.name)")
       }
       let last = simulation.client()
       last.get("/page")

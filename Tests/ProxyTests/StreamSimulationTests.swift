@@ -16,9 +16,11 @@ struct StreamSimulationTests {
       simulation.network.bufferSizes = [600, 4096]
       let server = simulation.server { request, _ in
         let isStored = (request.target.utf8.last ?? 0) & 1 == 0
-        return [.wait(simulation.network.random.below(200))] + Page.response(
-          request.target, length: 4000, [isStored ? "Cache-Control: max-age=60" : "Cache-Control: max-age=0"],
-          framing: .chunked, pieces: 4)
+        return [.wait(simulation.network.random.below(200))]
+          + Page.response(
+            request.target, length: 4000,
+            [isStored ? "Cache-Control: max-age=60" : "Cache-Control: max-age=0"],
+            framing: .chunked, pieces: 4)
       }
       let (host, guest) = try connect(simulation)
       let slow = simulation.network.random.below(100)
@@ -32,8 +34,10 @@ struct StreamSimulationTests {
       simulation.expect(simulation.network.now - done > 500, "the slow reader was not slow")
       for (id, answer) in guest.answers {
         simulation.expect(answer.ending == .end, "stream \(id) ended as \(String(describing: answer.ending))")
-        simulation.expect(answer.head.hasPrefix("HTTP/1.1 200 "), "stream \(id) has \(answer.head.prefix(30))")
-        simulation.expect(answer.body == Page.body(answer.target, length: 4000), "stream \(id) has wrong bytes")
+        simulation.expect(
+          answer.head.hasPrefix("HTTP/1.1 200 "), "stream \(id) has \(answer.head.prefix(30))")
+        simulation.expect(
+          answer.body == Page.body(answer.target, length: 4000), "stream \(id) has wrong bytes")
       }
       simulation.expect(host.mostAtOnce > 50, "only \(host.mostAtOnce) exchanges at once")
       simulation.runClients()
@@ -43,7 +47,9 @@ struct StreamSimulationTests {
     }
   }
 
-  @Test func `the connection may go at any time: its exchanges go with it, and others keep what they share`() throws {
+  @Test func `the connection may go at any time: its exchanges go with it, and others keep what they share`()
+    throws
+  {
     try simulate(Seeds.some(20)) { simulation in
       simulation.network.bufferSizes = [600, 4096]
       simulation.server { request, _ in

@@ -14,7 +14,8 @@ struct WaitingSimulationTests {
       simulation.network.bufferSizes = [65_536]
       let length = 5 * Self.mebibyte
       let server = simulation.server { request, _ in
-        Page.response(request.target, length: length, ["Cache-Control: no-store"], framing: framing, pieces: 80)
+        Page.response(
+          request.target, length: length, ["Cache-Control: no-store"], framing: framing, pieces: 80)
       }
       let client = simulation.client()
       client.pace = .never
@@ -36,8 +37,10 @@ struct WaitingSimulationTests {
       let length = 5 * Self.mebibyte
       // A shared error of some length: several may read it, and it is not kept.
       simulation.server { request, _ in
-        [.wait(1000)] + Page.response(request.target, length: length, status: "503 Service Unavailable",
-          ["Cache-Control: max-age=0"], pieces: 80)
+        [.wait(1000)]
+          + Page.response(
+            request.target, length: length, status: "503 Service Unavailable",
+            ["Cache-Control: max-age=0"], pieces: 80)
       }
       let lazy = simulation.client("lazy")
       lazy.pace = .never
@@ -89,7 +92,9 @@ struct WaitingSimulationTests {
   }
 
   @Test(arguments: [(1 << 20, true), (3 << 20, true), (7 << 20, false)])
-  func `L13: an unread fill goes on if at most 4 MiB or half is left`(_ length: Int, _ isFinished: Bool) throws {
+  func `L13: an unread fill goes on if at most 4 MiB or half is left`(_ length: Int, _ isFinished: Bool)
+    throws
+  {
     try simulate(Seeds.some(3, new: 1)) { simulation in
       simulation.network.bufferSizes = [65_536]
       let server = simulation.server { request, _ in
@@ -112,13 +117,16 @@ struct WaitingSimulationTests {
     }
   }
 
-  @Test func `L14: under a mark each fetches alone and without validators, until a response can be shared`() throws {
+  @Test func `L14: under a mark each fetches alone and without validators, until a response can be shared`()
+    throws
+  {
     try simulate(Seeds.some(6)) { simulation in
       var isPrivate = true
       let server = simulation.server { request, _ in
         simulation.expect(request["if-none-match"], nil, "a validator under a mark")
         return [.wait(200)]
-          + Page.response(request.target, [isPrivate ? "Cache-Control: private" : "Cache-Control: max-age=60"])
+          + Page.response(
+            request.target, [isPrivate ? "Cache-Control: private" : "Cache-Control: max-age=60"])
       }
       let first = simulation.client()
       first.get("/page")
@@ -181,7 +189,8 @@ struct WaitingSimulationTests {
     try simulate(Seeds.some(6)) { simulation in
       var isDown = false
       let server = simulation.server { request, _ in
-        isDown ? [.reset] : Page.response(request.target, ["Cache-Control: max-age=1, stale-while-revalidate=600"])
+        isDown
+          ? [.reset] : Page.response(request.target, ["Cache-Control: max-age=1, stale-while-revalidate=600"])
       }
       let first = simulation.client()
       first.get("/page")
@@ -200,7 +209,8 @@ struct WaitingSimulationTests {
       // 60 s of 1, 2, 4, 8, 16, 30 s between attempts, each with its replays.
       let attempts = simulation.count(.fillsFailed)
       simulation.expect(attempts >= 4 && attempts <= 8, "\(attempts) refreshes in 60 s")
-      simulation.expect(server.requests.count - before <= 2 * attempts, "\(server.requests.count - before) requests")
+      simulation.expect(
+        server.requests.count - before <= 2 * attempts, "\(server.requests.count - before) requests")
     }
   }
 
@@ -209,7 +219,9 @@ struct WaitingSimulationTests {
     try simulate(Seeds.some(3, new: 1)) { simulation in
       var isDown = false
       simulation.server { request, _ in
-        isDown ? [.reset] : Page.response(request.target, ["Cache-Control: max-age=1, \(directive)", "ETag: \"1\""])
+        isDown
+          ? [.reset]
+          : Page.response(request.target, ["Cache-Control: max-age=1, \(directive)", "ETag: \"1\""])
       }
       for expected in [200, 502] {
         let client = simulation.client()
@@ -225,7 +237,9 @@ struct WaitingSimulationTests {
 
   @Test func `L15: with a server that is silent, stale is served at once after the first time-outs`() throws {
     try simulate(Seeds.some(4)) { simulation in
-      let server = simulation.server { request, _ in Page.response(request.target, ["Cache-Control: max-age=1"]) }
+      let server = simulation.server { request, _ in
+        Page.response(request.target, ["Cache-Control: max-age=1"])
+      }
       let first = simulation.client()
       first.get("/page")
       simulation.run { first.isDone }

@@ -87,8 +87,8 @@ extension Exchange {
     return false
   }
 
-  /// Changes the fields of the response for this client, within `Policy.deliver`: `resp`. An untouched head is
-  /// not read at all.
+  /// Changes the fields of the response for this client, within `Policy.deliver`: `resp`. An untouched head
+  /// is not read at all.
   func editResponse(_ edit: (inout Head) -> Void) {
     var copy = OutputBuffer(capacity: outgoing.storedCount + 2)
     copy.append(storedHead(outgoing))

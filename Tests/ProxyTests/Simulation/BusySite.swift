@@ -24,7 +24,8 @@ struct BusySite {
       return Page.response(path, length: 900, ["Cache-Control: max-age=1", "ETag: \"v1\""])
     case "/empty": return Page.response(path, length: 0)
     case "/missing": return Page.response(path, status: "404 Not Found")
-    case "/failing": return Page.response(path, status: "500 Internal Server Error", ["Cache-Control: no-store"])
+    case "/failing":
+      return Page.response(path, status: "500 Internal Server Error", ["Cache-Control: no-store"])
     case "/gone": return [.reset]
     case "/slow": return [.wait(700)] + Page.response(path, length: 2000, pieces: 4)
     default: return Page.response(path, length: 100 + request.body.count, ["Cache-Control: no-store"])
@@ -57,7 +58,9 @@ struct BusySite {
       let count = 1 + random.below(requests)
       client.pipelines = random.once(in: 3)
       if random.once(in: 3) { client.writePiece = 1 + random.below(60) }
-      if random.once(in: 4) { client.pace = .slow(bytes: 500 + random.below(3000), milliseconds: random.below(40)) }
+      if random.once(in: 4) {
+        client.pace = .slow(bytes: 500 + random.below(3000), milliseconds: random.below(40))
+      }
       client.halfCloses = random.once(in: 5)
       for i in 0..<count { client.ask(Self.request(&random, isLast: i == count - 1)) }
       if random.once(in: 8) {

@@ -28,7 +28,8 @@ enum MessageError: Error, Equatable {
   case cutShort
 }
 
-/// Takes messages apart, a few bytes at a time. Made for tests: strict, and independent of the code under test.
+/// Takes messages apart, a few bytes at a time. Made for tests: strict, and independent of the parsers that
+/// are tested.
 struct MessageReader {
   private enum Stage {
     case head
@@ -183,7 +184,9 @@ struct MessageReader {
         isFirst = false
         continue
       }
-      guard let colon = line.utf8.firstIndex(of: 58), colon > line.startIndex else { throw .badHead(String(line)) }
+      guard let colon = line.utf8.firstIndex(of: 58), colon > line.startIndex else {
+        throw .badHead(String(line))
+      }
       let value = line[line.utf8.index(after: colon)...].drop { $0 == " " }
       message.fields.append((line[..<colon].lowercased(), String(value)))
     }

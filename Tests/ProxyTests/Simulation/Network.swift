@@ -117,7 +117,9 @@ private struct TimerHeap {
     var at = 0
     while true {
       var least = at
-      for child in [2 * at + 1, 2 * at + 2] where child < items.count && isEarlier(child, least) { least = child }
+      for child in [2 * at + 1, 2 * at + 2] where child < items.count && isEarlier(child, least) {
+        least = child
+      }
       if least == at { return first.action }
       items.swapAt(at, least)
       at = least

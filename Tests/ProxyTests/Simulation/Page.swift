@@ -21,7 +21,8 @@ enum Page {
 
   /// A response that carries its label and length.
   static func response(
-    _ label: String, length: Int = 100, status: String = "200 OK", _ fields: [String] = ["Cache-Control: max-age=100"],
+    _ label: String, length: Int = 100, status: String = "200 OK",
+    _ fields: [String] = ["Cache-Control: max-age=100"],
     framing: Framing = .length, pieces: Int = 1
   ) -> [ServerStep] {
     var head = "HTTP/1.1 \(status)\r\nX-Label: \(label)\r\nX-Length: \(length)\r\n"
@@ -67,6 +68,7 @@ enum Page {
     guard let head, head.status == 200, let label = head["x-label"],
       let length = head["x-length"].flatMap({ Int($0) }), part.count <= length
     else { return nil }
-    return part.elementsEqual(body(label, length: length).prefix(part.count)) ? nil : "wrong bytes of \(label)"
+    return part.elementsEqual(body(label, length: length).prefix(part.count))
+      ? nil : "wrong bytes of \(label)"
   }
 }

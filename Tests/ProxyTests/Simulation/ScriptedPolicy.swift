@@ -30,9 +30,13 @@ final class ScriptedPolicy: Policy {
 
   override func hit(_ exchange: Exchange) -> HitAction { took("hit", onHit(exchange) ?? super.hit(exchange)) }
 
-  override func miss(_ exchange: Exchange) -> MissAction { took("miss", onMiss(exchange) ?? super.miss(exchange)) }
+  override func miss(_ exchange: Exchange) -> MissAction {
+    took("miss", onMiss(exchange) ?? super.miss(exchange))
+  }
 
-  override func pass(_ exchange: Exchange) -> PassAction { took("pass", onPass(exchange) ?? super.pass(exchange)) }
+  override func pass(_ exchange: Exchange) -> PassAction {
+    took("pass", onPass(exchange) ?? super.pass(exchange))
+  }
 
   override func pipe(_ exchange: Exchange) -> PipeAction { took("pipe", super.pipe(exchange)) }
 

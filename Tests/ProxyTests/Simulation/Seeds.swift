@@ -19,7 +19,8 @@ enum Seeds {
 /// Runs one scenario for each seed and reports what went wrong, with the seed that repeats it.
 func simulate(
   _ seeds: [UInt64], workers: Int = 2, servers: Int = 1,
-  _ configure: @escaping (inout Configuration) -> Void = { _ in }, policy: @escaping () -> Policy = { Policy() },
+  _ configure: @escaping (inout Configuration) -> Void = { _ in },
+  policy: @escaping () -> Policy = { Policy() },
   _ scenario: (Simulation) throws -> Void
 ) throws {
   for seed in seeds {

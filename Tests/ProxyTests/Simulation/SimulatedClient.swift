@@ -165,8 +165,9 @@ final class SimulatedClient: Step {
     let isOver = end.available == 0 && end.mayRead
     let wasReset = isOver && end.isDead
     do throws(MessageError) {
-      while ending == .open, let reply = try reader.next(
-        isHead: asked.first?.method == "HEAD", streamHasEnded: isOver && !wasReset)
+      while ending == .open,
+        let reply = try reader.next(
+          isHead: asked.first?.method == "HEAD", streamHasEnded: isOver && !wasReset)
       {
         take(reply)
       }

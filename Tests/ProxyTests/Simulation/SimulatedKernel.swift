@@ -92,7 +92,9 @@ final class SimulatedKernel: Kernel {
 
   private func vacate(_ fd: CInt) {
     guard fd >= 3, fd < table.count else { return }
-    if case .stream(let end)? = table[Int(fd)], end.isDialled, let address = end.address { dialled[address]? -= 1 }
+    if case .stream(let end)? = table[Int(fd)], end.isDialled, let address = end.address {
+      dialled[address]? -= 1
+    }
     table[Int(fd)] = nil
     lowestFree = min(lowestFree, Int(fd))
   }

@@ -91,7 +91,9 @@ final class ServerConnection: Step {
       guard !steps.isEmpty else { break }
       play(steps.removeFirst())
     }
-    if steps.isEmpty, sent == output.count, !isWaiting, !isHeld, end.mayRead, end.available == 0 { over { end.close() } }
+    if steps.isEmpty, sent == output.count, !isWaiting, !isHeld, end.mayRead, end.available == 0 {
+      over { end.close() }
+    }
   }
 
   private func play(_ step: ServerStep) {

@@ -17,8 +17,8 @@ private final class WakeFlags: @unchecked Sendable {
   func wake(_ worker: Int) { if running != worker, !isSuppressed { isSet[worker] = true } }
 }
 
-/// The real workers on a simulated kernel, clock and network, all in one thread. What happens next is chosen by
-/// chance from everything that could.
+/// The real workers on a simulated kernel, clock and network, all in one thread. What happens next is chosen
+/// by chance from everything that could.
 final class Simulation {
   let network: Network
   let kernel: SimulatedKernel
@@ -76,11 +76,13 @@ final class Simulation {
   }
 
   /// - Parameter worker: Whose listener it comes to; `nil`: any.
-  func client(_ name: String = "client", worker: Int? = nil, address: UInt32 = 0x7f00_0001) -> SimulatedClient {
+  func client(_ name: String = "client", worker: Int? = nil, address: UInt32 = 0x7f00_0001) -> SimulatedClient
+  {
     let at = worker ?? network.random.below(listeners.count)
     let port = UInt16(10_000 + clients.count % 50_000)
     let client = SimulatedClient(
-      network, to: listeners[at], name: "\(name) \(clients.count)", from: SocketAddress(ipv4: address, port: port))
+      network, to: listeners[at], name: "\(name) \(clients.count)",
+      from: SocketAddress(ipv4: address, port: port))
     clients.append(client)
     return client
   }
@@ -161,7 +163,9 @@ final class Simulation {
     for (index, mailbox) in deployment.mailboxes.enumerated() {
       var mails: [Mail] = []
       mailbox.drain(into: &mails)
-      if mustBeEmpty, !mails.isEmpty { network.violate("L3: worker \(index) sleeps on \(mails.count) pieces of mail") }
+      if mustBeEmpty, !mails.isEmpty {
+        network.violate("L3: worker \(index) sleeps on \(mails.count) pieces of mail")
+      }
       var advanced: Set<ObjectIdentifier> = []
       var drained: Set<ObjectIdentifier> = []
       for mail in mails {

@@ -4,7 +4,7 @@ import IO
 /// One end of a simulated TCP connection, with the states that Linux gives it: bounded buffers both ways, a
 /// half-close, resets that overtake data, errors that are told once.
 ///
-/// What is written lies in `outgoing` until the scheduler picks this end: then some of it arrives at the peer.
+/// What is written lies in `outgoing` until the scheduler picks this end: then some of it arrives.
 final class StreamEnd: Step {
   let network: Network
   private(set) var peer: StreamEnd?
@@ -92,7 +92,9 @@ final class StreamEnd: Step {
 
   /// For actors. Returns how many of the bytes from `start` on were taken; negative: the connection is dead.
   func write(_ bytes: [UInt8], from start: Int) -> Int {
-    let count = unsafe bytes.withUnsafeBytes { unsafe write($0.baseAddress! + start, count: bytes.count - start) }
+    let count = unsafe bytes.withUnsafeBytes {
+      unsafe write($0.baseAddress! + start, count: bytes.count - start)
+    }
     return count == -Int(EAGAIN) ? 0 : count
   }
 

@@ -6,9 +6,9 @@ import IO
 
 @testable import Proxy
 
-/// A connection of a made-up protocol that carries any number of exchanges at once, each as a stream of frames
-/// (lifecycle L1). A frame is [stream: 2 bytes][kind: 1][length: 3][payload]; a stream sends body bytes only as
-/// far as its peer has given it credit.
+/// A connection of a made-up protocol that carries any number of exchanges at once, each as a stream of
+/// frames (lifecycle L1). A frame is [stream: 2 bytes][kind: 1][length: 3][payload]; a stream sends body
+/// bytes only as far as its peer has given it credit.
 final class StreamHost: Channel, ExchangeClient {
   enum Kind: UInt8 { case request, head, body, end, cut, credit }
 
@@ -187,7 +187,8 @@ final class StreamHost: Channel, ExchangeClient {
     while !output.isEmpty {
       let bytes = output.takeAll(most: 4096)
       let written = unsafe bytes.withUnsafeBytes {
-        var part = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress!), iov_len: bytes.count)
+        var part = unsafe iovec(
+          iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress!), iov_len: bytes.count)
         return unsafe worker.loop.kernel.write(fd, &part, count: 1)
       }
       if written < bytes.count {
