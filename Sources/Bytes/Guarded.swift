@@ -65,11 +65,13 @@ public import Synchronization
   @usableFromInline let memory: UnsafeMutableRawPointer
   @usableFromInline let value: UnsafeMutablePointer<Value>
 
-  @inlinable public init(_ value: consuming sending Value) {
+  /// - Parameter sharesCacheLines: False where threads meet often. True for what is made and ended often: memory
+  ///   that is aligned more than usual costs the allocator more.
+  @inlinable public init(_ value: consuming sending Value, sharesCacheLines: Bool = false) {
     let offset = max(MemoryLayout<UInt32>.size, MemoryLayout<Value>.alignment)
     let size = (offset + MemoryLayout<Value>.size + 63) & ~63
     unsafe memory = UnsafeMutableRawPointer.allocate(
-      byteCount: size, alignment: max(64, MemoryLayout<Value>.alignment))
+      byteCount: size, alignment: max(sharesCacheLines ? 16 : 64, MemoryLayout<Value>.alignment))
     // SAFETY: the word is first and the value behind it, both aligned and within `size`; `deinit` ends them.
     unsafe word = LockWord(at: memory)
     unsafe self.value = (memory + offset).bindMemory(to: Value.self, capacity: 1)

@@ -36,7 +36,7 @@ import Synchronization
   let isDrainPending = Atomic<Bool>(false)
   let cutBelow = Atomic<Int>(0)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
-  let body = Guarded(FillBody())
+  let body = Guarded(FillBody(), sharesCacheLines: true)
   /// The owner's own object for this fill; only its thread touches it.
   nonisolated(unsafe) public var ownerAttachment: AnyObject?
   /// Set by the owner before `phase` leaves `awaitingHead`.

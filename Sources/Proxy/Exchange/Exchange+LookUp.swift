@@ -66,7 +66,7 @@ extension Exchange {
       selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
     switch consume outcome {
     case .entry(let entry): found(entry)
-    case .mark: pass(.hitForMiss)
+    case .mark: pass(.hitForMiss, keyIsWritten: true)
     case .nothing: missed()
     }
   }

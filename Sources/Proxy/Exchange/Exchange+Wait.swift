@@ -6,21 +6,23 @@ import Storage
 /// Waiting for a fill, and deciding when its head is there or it has failed.
 extension Exchange {
   /// Sends the request on alone.
-  func pass(_ reason: BypassReason) {
+  ///
+  /// - Parameter keyIsWritten: The worker's buffers still hold this request's key.
+  func pass(_ reason: BypassReason, keyIsWritten: Bool = false) {
     switch worker.policy.pass(self) {
-    case .fetch: fetchAlone(reason)
+    case .fetch: fetchAlone(reason, keyIsWritten: keyIsWritten)
     case .synthesize(let response): deliverSynthetic(response)
     case .restart: restart()
     case .fail: fail()
     }
   }
 
-  private func fetchAlone(_ reason: BypassReason) {
+  private func fetchAlone(_ reason: BypassReason, keyIsWritten: Bool) {
     if directives.onlyIfCached {
       return refuseOnlyIfCached()
     }
     decision = .bypass(reason)
-    writeKey()
+    if !keyIsWritten { writeKey() }
     let worker = worker
     // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
     let mayStore = reason == .hitForMiss

@@ -145,8 +145,9 @@ final class Exchange: Timed {
   }
 
   func bodyConsumed(_ count: Int) {
+    let offset = body.offset
     body.consumed(count)
-    reading?.consumed()
+    reading?.moved(from: offset)
   }
 }
 

@@ -5,6 +5,8 @@ final class LocalFill {
   let worker: Worker
   let fill: Fill
   private var readers: [Exchange] = []
+  /// The least that any reader had consumed when that was last reported.
+  private var least = 0
   /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
   /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its
   /// life.
@@ -24,6 +26,7 @@ final class LocalFill {
     guard fill.enter(worker: worker.index) else { return false }
     exchange.readerIndex = readers.count
     readers.append(exchange)
+    least = 0
     return true
   }
 
@@ -38,14 +41,15 @@ final class LocalFill {
     }
     if starter === exchange { starter = nil }
     fill.leave(worker: worker.index)
-    if readers.isEmpty { worker.forget(self) } else { report() }
+    if readers.isEmpty { worker.forget(self) } else { moved(from: exchange.body.offset) }
   }
 
-  /// A reader has taken bytes; those that all have taken may be reused.
-  func consumed() { if !fill.keep { report() } }
+  /// A reader that was at `offset` has taken bytes, or has left; what all have taken may be reused. Only a move of
+  /// the last one can change that: with ten thousand readers, looking at all for each would be felt.
+  func moved(from offset: Int) { if !fill.keep, offset <= least { report() } }
 
   private func report() {
-    var least = Int.max
+    least = Int.max
     var furthest = 0
     for reader in readers {
       least = min(least, reader.body.offset)
