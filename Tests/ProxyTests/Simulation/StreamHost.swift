@@ -7,8 +7,8 @@ import IO
 @testable import Proxy
 
 /// A connection of a made-up protocol that carries any number of exchanges at once, each as a stream of
-/// frames (lifecycle L1). A frame is [stream: 2 bytes][kind: 1][length: 3][payload]; a stream sends body bytes
-/// only as far as its peer has given it credit.
+/// frames (lifecycle L1). A frame is [stream: 2 bytes][kind: 1][length: 3][payload]; a stream sends body
+/// bytes only as far as its peer has given it credit.
 final class StreamHost: Channel, ExchangeClient {
   enum Kind: UInt8 { case request, head, body, end, cut, credit }
 
