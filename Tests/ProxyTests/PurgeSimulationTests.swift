@@ -166,6 +166,7 @@ struct PurgeSimulationTests {
       simulation.run { purger.isDone }
       for _ in 0..<5 { simulation.client("after").get("/page") }
       simulation.run { held.count == 2 && held[1].isHeld }
+      guard held.count == 2 else { return simulation.network.violate("no second fetch") }
       // The old one ends last.
       held[1].goOn()
       simulation.run(for: 50)
