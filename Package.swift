@@ -44,7 +44,8 @@ let package = Package(
     .executableTarget(
       name: "hit-cost", dependencies: ["CallCounter", "IO", "Upstream", "Proxy"], path: "Tests/HitCost",
       swiftSettings: settings),
-    .testTarget(name: "CostTests", exclude: ["limits.json"], swiftSettings: settings),
+    .testTarget(
+      name: "CostTests", dependencies: ["TestSupport"], exclude: ["limits.json"], swiftSettings: settings),
     tests("BytesTests", ["Bytes"]),
     tests("IOTests", ["CLinux", "Bytes", "IO"]),
     tests("MachineTests", ["Bytes", "HTTP", "Proxy"]),
@@ -55,7 +56,7 @@ let package = Package(
     tests(
       "ProxyTests",
       ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry", "Proxy"]),
-    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder"]),
+    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder", "TestSupport"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     tests("LarderTests", ["larder", "TestSupport"]),
     tests("StyleTests", []),

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// What `hit-cost` measured for one kind of hit.
 struct Cost: Decodable {
@@ -59,13 +60,8 @@ enum Costs {
   }
 
   static let measured = Result {
-    let process = Process()
-    process.executableURL = program
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let data = output.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return try JSONDecoder().decode([Cost].self, from: data)
+    let process = try LarderProcess(program: program.path, arguments: [])
+    _ = try process.awaitExit(seconds: 120)
+    return try JSONDecoder().decode([Cost].self, from: Data(process.standardOutput.utf8))
   }
 }

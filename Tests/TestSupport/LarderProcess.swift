@@ -20,12 +20,13 @@ public final class LarderProcess: Sendable {
     var openPipes = 2
   }
 
-  /// Starts it with exactly these arguments.
-  public init(arguments: [String]) throws {
+  /// Starts it with exactly these arguments, or another of our programs. Foundation's `Process` has crashed in
+  /// `run` while other tests opened and closed descriptors by the hundred.
+  public init(program: String = LarderProcess.binary, arguments: [String]) throws {
     raiseDescriptorLimit()
     let (out, outEnd) = try Self.pipe()
     let (error, errorEnd) = try Self.pipe()
-    process = try Self.spawn(arguments, output: outEnd, error: errorEnd)
+    process = try Self.spawn(program, arguments, output: outEnd, error: errorEnd)
     Glibc.close(outEnd)
     Glibc.close(errorEnd)
     for (index, pipe) in [out, error].enumerated() {
@@ -95,7 +96,9 @@ public final class LarderProcess: Sendable {
     return (ends[0], ends[1])
   }
 
-  private static func spawn(_ arguments: [String], output: CInt, error: CInt) throws -> pid_t {
+  private static func spawn(
+    _ program: String, _ arguments: [String], output: CInt, error: CInt
+  ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -111,11 +114,11 @@ public final class LarderProcess: Sendable {
     posix_spawnattr_setsigmask(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     posix_spawnattr_setpgroup(&attributes, 0)
-    var argv = ([binary] + arguments).map { strdup($0) } + [nil]
+    var argv = ([program] + arguments).map { strdup($0) } + [nil]
     defer { for pointer in argv { free(pointer) } }
     var process = pid_t()
-    let code = posix_spawn(&process, binary, &actions, &attributes, &argv, environ)
-    guard code == 0 else { throw SupportError.system("posix_spawn \(binary)", code) }
+    let code = posix_spawn(&process, program, &actions, &attributes, &argv, environ)
+    guard code == 0 else { throw SupportError.system("posix_spawn \(program)", code) }
     return process
   }
 
