@@ -65,8 +65,8 @@ public import Synchronization
   @usableFromInline let memory: UnsafeMutableRawPointer
   @usableFromInline let value: UnsafeMutablePointer<Value>
 
-  /// - Parameter sharesCacheLines: False where threads meet often. True for what is made and ended often: memory
-  ///   that is aligned more than usual costs the allocator more.
+  /// - Parameter sharesCacheLines: False where threads meet often. True for what is made and ended often:
+  ///   memory that is aligned more than usual costs the allocator more.
   @inlinable public init(_ value: consuming sending Value, sharesCacheLines: Bool = false) {
     let offset = max(MemoryLayout<UInt32>.size, MemoryLayout<Value>.alignment)
     let size = (offset + MemoryLayout<Value>.size + 63) & ~63
