@@ -20,8 +20,8 @@ public final class LarderProcess: Sendable {
     var openPipes = 2
   }
 
-  /// Starts it with exactly these arguments, or another of our programs. Foundation's `Process` has crashed in
-  /// `run` while other tests opened and closed descriptors by the hundred.
+  /// Starts it with exactly these arguments, or another of our programs. Foundation's `Process` has crashed
+  /// in `run` while other tests opened and closed descriptors by the hundred.
   public init(program: String = LarderProcess.binary, arguments: [String]) throws {
     raiseDescriptorLimit()
     let (out, outEnd) = try Self.pipe()

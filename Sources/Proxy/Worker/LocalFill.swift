@@ -44,8 +44,8 @@ final class LocalFill {
     if readers.isEmpty { worker.forget(self) } else { moved(from: exchange.body.offset) }
   }
 
-  /// A reader that was at `offset` has taken bytes, or has left; what all have taken may be reused. Only a move
-  /// of the last one can change that: with ten thousand readers, looking at all for each would be felt.
+  /// A reader that was at `offset` has taken bytes, or has left; what all have taken may be reused. Only a
+  /// move of the last one can change that: with ten thousand readers, looking at all for each would be felt.
   func moved(from offset: Int) { if !fill.keep, offset <= least { report() } }
 
   private func report() {
