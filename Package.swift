@@ -37,7 +37,7 @@ let package = Package(
       name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
     // The far ends of real sockets: blocking calls all over, so strict memory safety would only add noise.
     .target(
-      name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CLinux", "Bytes"], path: "Tests/TestSupport",
       swiftSettings: [.treatAllWarnings(as: .error)]),
     // What a hit costs: a program that counts, and the test that compares.
     .target(name: "CallCounter", path: "Tests/CallCounter"),

@@ -24,6 +24,7 @@ struct CollapseTests {
       #expect(origin.requests.count == 1)
       first.open()
       try origin.awaitRequests(4)  // the groups run in parallel: none of the three has been answered
+      try larder.settle()  // and the waiters of both workers have found their groups: none comes to a HIT
       rest.open()
       for (index, client) in clients.enumerated() {
         let response = try client.readResponse()

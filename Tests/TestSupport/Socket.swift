@@ -1,13 +1,13 @@
+import Bytes
 import CLinux
 import Foundation
-import Synchronization
 
 /// A blocking stream socket with time-outs in both directions, so that no test hangs.
 ///
 /// One thread reads and writes; any thread may call `stop`, which wakes it.
 public final class Socket: Sendable {
   let descriptor: CInt
-  private let isClosed = Mutex(false)
+  private let isClosed = Guarded(false)
 
   init(adopting descriptor: CInt, timeout: Double = 10) {
     raiseDescriptorLimit()
