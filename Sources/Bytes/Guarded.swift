@@ -1,4 +1,5 @@
 import CLinux
+public import Glibc
 public import Synchronization
 
 /// A lock of one word in memory that somebody else lays out: free, held, or held while somebody may sleep.
@@ -68,10 +69,11 @@ public import Synchronization
   /// - Parameter sharesCacheLines: False where threads meet often. True for what is made and ended often:
   ///   memory that is aligned more than usual costs the allocator more.
   @inlinable public init(_ value: consuming sending Value, sharesCacheLines: Bool = false) {
-    let offset = max(MemoryLayout<UInt32>.size, MemoryLayout<Value>.alignment)
+    precondition(MemoryLayout<Value>.alignment <= MemoryLayout<Int>.alignment, "aligned more than usual")
+    let offset = MemoryLayout<Int>.size
     let size = (offset + MemoryLayout<Value>.size + 63) & ~63
-    unsafe memory = UnsafeMutableRawPointer.allocate(
-      byteCount: size, alignment: max(sharesCacheLines ? 16 : 64, MemoryLayout<Value>.alignment))
+    // `aligned_alloc` wants a multiple of the alignment.
+    unsafe memory = sharesCacheLines ? allocateBytes(size) : aligned_alloc(64, size)!
     // SAFETY: the word is first and the value behind it, both aligned and within `size`; `deinit` ends them.
     unsafe word = LockWord(at: memory)
     unsafe self.value = (memory + offset).bindMemory(to: Value.self, capacity: 1)
@@ -83,7 +85,7 @@ public import Synchronization
     // SAFETY: nobody can hold the lock: that would borrow `self`.
     unsafe value.deinitialize(count: 1)
     word.deinitialize()
-    unsafe memory.deallocate()
+    unsafe free(memory)
   }
 
   /// Calls `body` with the value while no other thread can. Not to be nested on the same thread: that waits

@@ -7,7 +7,7 @@ public import Glibc
   @usableFromInline var capacity: Int
   @usableFromInline var filled: Int
 
-  /// - Parameter capacity: Bytes to start with, more than 0.
+  /// - Parameter capacity: Bytes to start with.
   @inlinable public init(capacity: Int) {
     unsafe memory = .allocate(capacity: capacity)
     self.capacity = capacity
@@ -90,6 +90,7 @@ public import Glibc
   }
 
   @inlinable public mutating func append(decimal value: Int) {
+    if value >= 0, value < 1000 { return append(small: UInt32(truncatingIfNeeded: value)) }
     if value < 0 { append(.dash) }
     var rest = value.magnitude
     reserve(20)
@@ -107,6 +108,22 @@ public import Glibc
       unsafe memory[at] = 48 &+ UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
+  }
+
+  /// Most numbers of a head are small: parts of addresses, ages, statuses.
+  @inlinable mutating func append(small value: UInt32) {
+    reserve(3)
+    // SAFETY: `reserve` made room for three digits.
+    if value >= 100 {
+      unsafe memory[filled] = 48 &+ UInt8(truncatingIfNeeded: value / 100)
+      filled &+= 1
+    }
+    if value >= 10 {
+      unsafe memory[filled] = 48 &+ UInt8(truncatingIfNeeded: value / 10 % 10)
+      filled &+= 1
+    }
+    unsafe memory[filled] = 48 &+ UInt8(truncatingIfNeeded: value % 10)
+    filled &+= 1
   }
 
   /// - Parameter digits: At least so many; the number's own if it needs more.

@@ -18,7 +18,7 @@ extension Head {
   /// Removes the fields that concern one connection only: the known ones, and all that `Connection` names but
   /// for those that a message cannot do without. `Content-Length` stays.
   public mutating func removeHopByHop() {
-    guard has(.connection) else {
+    guard has(.connection), connectionNamesOthers else {
       remove(.hopByHop)
       return
     }
@@ -26,6 +26,22 @@ extension Head {
       if FieldSet.hopByHop.contains(line.known) { return true }
       return !FieldSet.neverHopByHop.contains(line.known) && head.isNamedByConnection(line)
     }
+  }
+
+  /// Whether `Connection` says more than nearly all do: `close`, `keep-alive` and fields that go in any case.
+  private var connectionNamesOthers: Bool {
+    for connection in lines where connection.known == .connection {
+      let value = value(connection)
+      var members = ListMembers()
+      while let member = members.next(in: value) {
+        let name = value.extracting(member)
+        if FieldSet.hopByHop.contains(KnownField.identify(name)) || name.equalsIgnoringCase("close") {
+          continue
+        }
+        return true
+      }
+    }
+    return false
   }
 
   private func isNamedByConnection(_ line: FieldLine) -> Bool {

@@ -21,7 +21,7 @@ public struct FieldLine: Sendable {
   private var size = 0
   private var own: UnsafeMutablePointer<UInt8>?
   private var ownCapacity = 0
-  private var added: [UInt8] = []
+  private var added = OutputBuffer(capacity: 0)
   /// The lines in order of arrival; added lines come last.
   public private(set) var lines: [FieldLine] = []
   /// Which known fields are among `lines`.
@@ -36,7 +36,7 @@ public struct FieldLine: Sendable {
     unsafe self.base = base
     self.size = size
     lines.removeAll(keepingCapacity: true)
-    if !added.isEmpty { added.removeAll(keepingCapacity: true) }
+    added.removeAll()
     present = FieldSet()
   }
 
@@ -87,13 +87,13 @@ public struct FieldLine: Sendable {
 
   @_lifetime(borrow self)
   public func name(_ line: FieldLine) -> Span<UInt8> {
-    let span = line.isAdded ? added.span.extracting(line.name) : message.extracting(line.name)
+    let span = line.isAdded ? added.bytes.extracting(line.name) : message.extracting(line.name)
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
   @_lifetime(borrow self)
   public func value(_ line: FieldLine) -> Span<UInt8> {
-    let span = line.isAdded ? added.span.extracting(line.value) : message.extracting(line.value)
+    let span = line.isAdded ? added.bytes.extracting(line.value) : message.extracting(line.value)
     return unsafe _overrideLifetime(span, borrowing: self)
   }
 
@@ -149,7 +149,7 @@ public struct FieldLine: Sendable {
   public mutating func copy(from other: borrowing Head) {
     unsafe begin(base: other.base, size: other.size)
     lines.append(contentsOf: other.lines)
-    added.append(contentsOf: other.added)
+    added.append(other.added.bytes)
     present = other.present
     persist(count: size)
   }
@@ -163,27 +163,29 @@ public struct FieldLine: Sendable {
   /// Adds a line of ours. The caller vouches that the value holds no CR, LF or NUL.
   public mutating func append(_ field: KnownField, _ value: Span<UInt8>) {
     let start = added.count
-    Head.append(field.name, to: &added)
+    added.append(field.name)
     let middle = added.count
-    unsafe value.withUnsafeBufferPointer { unsafe added.append(contentsOf: $0) }
-    lines.append(
-      FieldLine(
-        name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: field, isAdded: true))
-    present.insert(field)
+    added.append(value)
+    addedLine(field, start, middle)
   }
 
   public mutating func append(_ field: KnownField, _ value: StaticString) {
-    var bytes: [UInt8] = []
-    Head.append(value, to: &bytes)
-    append(field, bytes.span)
+    let start = added.count
+    added.append(field.name)
+    let middle = added.count
+    added.append(value)
+    addedLine(field, start, middle)
   }
 
   public mutating func append(name: Span<UInt8>, value: Span<UInt8>) {
     let start = added.count
-    for i in name.indices { added.append(name[i]) }
+    added.append(name)
     let middle = added.count
-    for i in value.indices { added.append(value[i]) }
-    let known = KnownField.identify(name)
+    added.append(value)
+    addedLine(KnownField.identify(name), start, middle)
+  }
+
+  private mutating func addedLine(_ known: KnownField, _ start: Int, _ middle: Int) {
     lines.append(
       FieldLine(
         name: ByteRange(start, middle), value: ByteRange(middle, added.count), known: known, isAdded: true))
@@ -233,11 +235,5 @@ public struct FieldLine: Sendable {
       output.append(value(line))
       output.append("\r\n")
     }
-  }
-
-  private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
-    // SAFETY: a static string's bytes live as long as the program.
-    unsafe bytes.append(
-      contentsOf: unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 }

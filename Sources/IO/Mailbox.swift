@@ -1,34 +1,38 @@
-import Bytes
-import Glibc
-import Synchronization
+public import Bytes
+public import Glibc
+public import Synchronization
 
 /// How other threads speak to a loop: they post, the loop drains. Never blocks for longer than an append, and
 /// never drops; that it stays small is the duty of those who post (lifecycle L3).
 public final class Mailbox<Mail: Sendable>: Sendable {
-  private let box = Guarded<[Mail]>([])
-  private let holdsMail = Atomic<Bool>(false)
-  private let owner = Atomic<UInt>(0)
-  private let wake: @Sendable () -> Void
+  @usableFromInline let box = Guarded<[Mail]>([])
+  @usableFromInline let holdsMail = Atomic<Bool>(false)
+  @usableFromInline let owner = Atomic<UInt>(0)
+  /// What the owner posts to itself, which nobody else touches.
+  @usableFromInline nonisolated(unsafe) var own: [Mail] = []
+  @usableFromInline let wake: @Sendable () -> Void
 
-  /// - Parameter wake: Called by the first to post into an empty box, unless that is the owner, who looks
-  ///   before it waits.
+  /// - Parameter wake: Called by the first other thread to post into an empty box. The owner looks before it
+  ///   waits.
   public init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
 
   /// The calling thread is the one that drains.
   public func adopt() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
 
-  public func post(_ mail: Mail) {
+  @inlinable public func post(_ mail: Mail) {
+    if owner.load(ordering: .relaxed) == UInt(pthread_self()) { return unsafe own.append(mail) }
     let isFirst = box.withLock { mails in
       mails.append(mail)
       holdsMail.store(true, ordering: .relaxed)
       return mails.count == 1
     }
-    if isFirst, owner.load(ordering: .relaxed) != UInt(pthread_self()) { wake() }
+    if isFirst { wake() }
   }
 
-  /// Swaps the box's contents with `emptied`, which must be empty and lends its memory.
-  public func drain(into emptied: inout [Mail]) {
-    guard holdsMail.load(ordering: .relaxed) else { return }
+  /// Swaps what was posted, or a part of it, with `emptied`, which must be empty and lends its memory.
+  /// Nothing is left when it stays empty.
+  @inlinable public func drain(into emptied: inout [Mail]) {
+    guard holdsMail.load(ordering: .relaxed) else { return unsafe swap(&own, &emptied) }
     box.withLock { mails in
       holdsMail.store(false, ordering: .relaxed)
       swap(&mails, &emptied)

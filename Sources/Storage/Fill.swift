@@ -1,4 +1,5 @@
 public import Bytes
+import Glibc
 import Synchronization
 
 /// One upstream response on its way in, read by any number of exchanges on any worker while it arrives (L3).
@@ -13,10 +14,7 @@ import Synchronization
 ///
 /// `MemoryStore.end` must be called for every fill, whatever became of it.
 @safe public final class Fill: Sendable {
-  public let key: [UInt8]
   public let hash: KeyHash
-  /// Canonical URL (L7).
-  public let url: [UInt8]
   public let urlHash: KeyHash
   /// Its number in the sequence of purges (L19), and its name.
   public let born: UInt64
@@ -35,7 +33,10 @@ import Synchronization
   let isOwnerPaused = Atomic<Bool>(false)
   let isDrainPending = Atomic<Bool>(false)
   let cutBelow = Atomic<Int>(0)
+  /// One for each worker; behind them the bytes of key and URL.
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
+  private let keyCount: Int
+  private let urlCount: Int
   let body = Guarded(FillBody(), sharesCacheLines: true)
   /// The owner's own object for this fill; only its thread touches it.
   nonisolated(unsafe) public var ownerAttachment: AnyObject?
@@ -49,9 +50,7 @@ import Synchronization
   nonisolated(unsafe) var selection = FillSelection()
 
   init(_ subject: borrowing FillSubject, store: MemoryStore, born: UInt64, isShared: Bool, mayStore: Bool) {
-    key = subject.key.copied
     hash = subject.hash
-    url = subject.url.copied
     urlHash = subject.urlHash
     startedAt = subject.now
     ownerWorker = subject.worker
@@ -60,14 +59,23 @@ import Synchronization
     self.mayStore = mayStore
     keeps = Atomic(mayStore)
     self.store = store
-    unsafe lanes = .allocate(capacity: store.workerCount)
+    keyCount = subject.key.count
+    urlCount = subject.url.count
+    let laneBytes = store.workerCount * MemoryLayout<FillLane>.stride
+    let memory = unsafe allocateBytes(laneBytes + keyCount + urlCount)
+    unsafe lanes = memory.bindMemory(to: FillLane.self, capacity: store.workerCount)
     for i in 0..<store.workerCount { unsafe (lanes + i).initialize(to: FillLane()) }
+    let names = unsafe UnsafeMutableRawBufferPointer(start: memory + laneBytes, count: keyCount + urlCount)
+    unsafe subject.key.withUnsafeBytes { unsafe names.copyMemory(from: $0) }
+    unsafe subject.url.withUnsafeBytes { url in
+      unsafe UnsafeMutableRawBufferPointer(rebasing: names[keyCount...]).copyMemory(from: url)
+    }
     store.arena.charge(Fill.chargedBytes)
   }
 
   deinit {
     unsafe lanes.deinitialize(count: store.workerCount)
-    unsafe lanes.deallocate()
+    unsafe free(lanes)
     store.arena.charge(-Fill.chargedBytes)
     body.withLock { $0.release(to: store.arena) }
     if unsafe !isEnded { store.fences.ended(born) }
@@ -77,6 +85,25 @@ import Synchronization
   static let chargedBytes = 1024
 
   public var id: UInt64 { born }
+
+  public var key: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { names(from: 0, count: keyCount) }
+  }
+
+  /// Canonical URL (L7).
+  public var url: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { names(from: keyCount, count: urlCount) }
+  }
+
+  @_lifetime(borrow self)
+  private func names(from start: Int, count: Int) -> Span<UInt8> {
+    // SAFETY: the bytes live as long as the fill.
+    let bytes = unsafe UnsafeRawPointer(lanes + store.workerCount) + start
+    let span = unsafe Span<UInt8>(_unsafeStart: bytes.assumingMemoryBound(to: UInt8.self), count: count)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
   public var status: FillStatus { FillStatus(rawValue: phase.load(ordering: .acquiring)) ?? .failed }
 
   /// Why it failed: the owner's word; 0 before that.
@@ -150,11 +177,5 @@ struct FillSubject: ~Copyable, ~Escapable {
     self.url = url
     self.now = now
     self.worker = worker
-  }
-}
-
-extension Span where Element == UInt8 {
-  var copied: [UInt8] {
-    unsafe withUnsafeBufferPointer { unsafe Array($0) }
   }
 }

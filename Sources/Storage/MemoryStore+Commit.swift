@@ -90,8 +90,7 @@ extension MemoryStore {
   }
 
   private func find(_ fill: Fill, in stripe: borrowing Stripe) -> NodeRef? {
-    let key = fill.key
-    return stripe.find(fill.hash, key: key.span)
+    return stripe.find(fill.hash, key: fill.key)
   }
 
   private func recordBlock(head: Span<UInt8>, fill: Fill) -> SlabBlock? {
@@ -105,9 +104,7 @@ extension MemoryStore {
     let record = EntryRecord(
       facts, counts: (head.count, fill.key.count, fill.url.count), born: fill.born, urlHash: fill.urlHash,
       body: body, arena: arena)
-    let key = fill.key
-    let url = fill.url
-    return unsafe EntryRef.make(in: block, record: record, head: head, key: key.span, url: url.span)
+    return unsafe EntryRef.make(in: block, record: record, head: head, key: fill.key, url: fill.url)
   }
 
   /// Makes the index count `entry`, whose one reference becomes its own unless the outcome says that it is

@@ -21,8 +21,7 @@ extension MemoryStore {
   }
 
   private func findOrMakeKey(of fill: Fill, in stripe: inout Stripe) -> NodeRef {
-    let key = fill.key
-    return stripe.findOrMake(fill.hash, key: key.span, arena: arena)
+    return stripe.findOrMake(fill.hash, key: fill.key, arena: arena)
   }
 
   /// The node of the variant that `selection` names, made if need be.

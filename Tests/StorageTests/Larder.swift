@@ -23,7 +23,7 @@ struct Larder {
   /// As the proxy does it: a hash over the values of the named fields.
   func selecting(_ fields: [String: String]) -> (Span<UInt8>) -> KeyHash {
     { names in
-      let text = String(decoding: names.copied, as: UTF8.self)
+      let text = String(decoding: names.array, as: UTF8.self)
       return hash(
         text.split(separator: ",").map { "\($0)=\(fields[String($0)] ?? "-")" }.joined(separator: ";"))
     }

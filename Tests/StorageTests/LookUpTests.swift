@@ -12,11 +12,11 @@ struct LookUpTests {
     larder.head(fill, length: 5)
     #expect(larder.finish(fill, "hello", responseTime: 7) == .stored)
     guard let handle = larder.handle("GET a/x") else { throw Missing() }
-    let head = String(decoding: handle.head.copied, as: UTF8.self)
+    let head = String(decoding: handle.head.array, as: UTF8.self)
     #expect(head == "HTTP/1.1 200 OK\r\nETag: \"a\"\r\n")
-    #expect(String(decoding: handle.key.copied, as: UTF8.self) == "GET a/x")
-    #expect(String(decoding: handle.url.copied, as: UTF8.self) == "a/x")
-    let etag = handle.etag?.copied
+    #expect(String(decoding: handle.key.array, as: UTF8.self) == "GET a/x")
+    #expect(String(decoding: handle.url.array, as: UTF8.self) == "a/x")
+    let etag = handle.etag?.array
     #expect(etag == Array("\"a\"".utf8))
     #expect(handle.lastModified == 784_111_777)
     #expect(handle.status == 200)

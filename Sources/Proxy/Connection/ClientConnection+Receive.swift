@@ -7,7 +7,7 @@ import IO
 extension ClientConnection {
   /// Takes what is there until nothing is left, nothing is wanted, or the share of this turn is used.
   func receive() {
-    var goesOn = true
+    var goesOn = receiveAhead()
     while goesOn, fd >= 0, machine.phase == .exchanging || !output.isActive {
       switch machine.phase {
       case .idle, .readingHead: goesOn = awaitsProxyHeader ? receiveProxyHeader() : receiveHead()
@@ -16,6 +16,31 @@ extension ClientConnection {
       case .closed: goesOn = false
       }
     }
+  }
+
+  /// Reads what an idle connection has sent, to answer it when all that are ready have been read. False: it
+  /// is not idle, or too many are ready.
+  func reads(ahead: ReadAhead) -> Bool {
+    guard machine.phase == .idle, exchange == nil, input == nil, !awaitsProxyHeader, aheadSlot == nil,
+      let slot = ahead.take()
+    else { return false }
+    guard let count = unsafe read(into: ahead.bytes(of: slot), room: ReadAhead.slotBytes) else {
+      ahead.giveBack()
+      return true
+    }
+    aheadSlot = slot
+    aheadCount = count
+    worker.loop.setDeadline(self, 0)
+    worker.loop.resumeLater(self)
+    return true
+  }
+
+  /// False: nothing more is to be received for now.
+  private func receiveAhead() -> Bool {
+    guard let slot = aheadSlot else { return true }
+    aheadSlot = nil
+    defer { worker.readAhead.giveBack() }
+    return unsafe receiveHead(in: worker.readAhead.bytes(of: slot), count: aheadCount)
   }
 
   /// Reads and parses a head, and starts its exchange. False: there is no more for now.
@@ -42,7 +67,11 @@ extension ClientConnection {
   private func receiveHeadFromSocket() -> Bool {
     let scratch = unsafe worker.scratch
     guard let count = unsafe read(into: scratch, room: Worker.scratchBytes) else { return false }
-    let base = unsafe UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self))
+    return unsafe receiveHead(in: scratch, count: count)
+  }
+
+  private func receiveHead(in memory: UnsafeMutableRawPointer, count: Int) -> Bool {
+    let base = unsafe UnsafePointer(memory.assumingMemoryBound(to: UInt8.self))
     let end = unsafe parseHead(base, count: count)
     if fd < 0 || machine.phase != .idle && machine.phase != .readingHead { return fd >= 0 }
     let used = end ?? 0

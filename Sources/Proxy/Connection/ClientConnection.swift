@@ -26,6 +26,9 @@ final class ClientConnection: Channel, ExchangeClient {
   var hasSentContinue = false
   /// The bytes in `input` are the beginning of a head that needs more.
   var headNeedsMore = false
+  /// What was read before it was this connection's turn, and how many bytes.
+  var aheadSlot: Int?
+  var aheadCount = 0
   /// The peer has ended its side: the end is to be read even after a short read.
   var peerEndAnnounced = false
   /// The drain begins for this connection when the answer under way is written.
@@ -62,13 +65,18 @@ final class ClientConnection: Channel, ExchangeClient {
     if !readiness.isDisjoint(with: [.readable, .peerEnded]), fd >= 0 {
       isReadable = true
       peerEndAnnounced = readiness.contains(.peerEnded)
-      receive()
+      if !reads(ahead: worker.readAhead) { receive() }
     }
   }
 
   override func resumed() {
     if output.isActive { continueSending() }
-    if fd >= 0 { receive() }
+    if fd >= 0 {
+      receive()
+    } else if aheadSlot != nil {
+      aheadSlot = nil
+      worker.readAhead.giveBack()
+    }
     if isDrainDue, fd >= 0, machine.phase != .exchanging { drain() }
   }
 

@@ -162,7 +162,7 @@ extension Exchange {
     writeStatusFields(facts, key: entry.key)
   }
 
-  private func writeFillFields(_ head: ArrivedHead, key: [UInt8]) {
+  private func writeFillFields(_ head: ArrivedHead, key: Span<UInt8>) {
     let now = worker.loop.cacheSeconds
     if let freshness = head.freshness {
       let age = freshness.age(at: now)
@@ -173,7 +173,7 @@ extension Exchange {
     let facts = CacheStatusFacts(
       ttl: head.freshness?.timeLeft(at: now), forwardStatus: head.status, isStored: head.isStored,
       isTrusted: facts.isTrusted)
-    writeStatusFields(facts, key: key.span)
+    writeStatusFields(facts, key: key)
   }
 
   private func writeAge(_ seconds: Int) {

@@ -1,5 +1,6 @@
 import Bytes
 import Caching
+import Glibc
 import HTTP
 import Storage
 import Upstream
@@ -44,9 +45,9 @@ import Upstream
       _ = unsafe memory.initialize(from: own)
       unsafe self.own = unsafe memory
     }
-    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: max(bytes.count, 1))
-    unsafe copy.update(from: bytes.base, count: bytes.count)
-    unsafe base = UnsafePointer(copy)
+    let copy = unsafe allocateBytes(bytes.count)
+    unsafe memcpy(copy, bytes.base, bytes.count)
+    unsafe base = UnsafePointer(copy.assumingMemoryBound(to: UInt8.self))
     count = bytes.count
     status = traits.status
     freshness = traits.freshness
@@ -62,7 +63,7 @@ import Upstream
   }
 
   deinit {
-    unsafe base.deallocate()
+    unsafe free(UnsafeMutableRawPointer(mutating: base))
     unsafe own?.deallocate()
   }
 

@@ -185,8 +185,8 @@ extension Fetch {
   private func invalidate(_ head: borrowing ResponseHead) {
     guard kind == .passed, invalidates(method, status: head.status) else { return }
     worker.counters.add(.unsafeMethodPurges)
-    let own = fill.url
-    worker.counters.add(.entriesPurged, worker.store.purge(url: own.span, soft: false).purged)
+    let fill = fill
+    worker.counters.add(.entriesPurged, worker.store.purge(url: fill.url, soft: false).purged)
     guard let exchange = worker.localIfAny(fill)?.starter else { return }
     for field in [KnownField.location, .contentLocation] {
       guard let value = head.head.value(of: field), let url = invalidatedURL(value, of: exchange.request)
