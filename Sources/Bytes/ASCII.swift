@@ -30,6 +30,18 @@ extension UInt8 {
   }
 }
 
+extension UInt64 {
+  /// Eight bytes at once, their ASCII letters in lower case: in each, whether it is at least `A` and at most
+  /// `Z` shows in its top bit, which carries cannot reach from below.
+  @inlinable var lowered: UInt64 {
+    let low = self & 0x7F7F_7F7F_7F7F_7F7F
+    let isFromA = low &+ 0x3F3F_3F3F_3F3F_3F3F
+    let isAboveZ = low &+ 0x2525_2525_2525_2525
+    let isUpper = (isFromA ^ isAboveZ) & ~self & 0x8080_8080_8080_8080
+    return self | isUpper &>> 2
+  }
+}
+
 extension Span where Element == UInt8 {
   /// Equal to `text`, byte for byte.
   @inlinable public func equals(_ text: StaticString) -> Bool {

@@ -60,9 +60,19 @@ public import Glibc
   /// Appends `bytes` with ASCII letters in lower case.
   @inlinable public mutating func append(lowering bytes: Span<UInt8>) {
     reserve(bytes.count)
-    for i in bytes.indices {
+    unsafe bytes.withUnsafeBytes { source in
+      var i = 0
       // SAFETY: `reserve` made room for all of them.
-      unsafe memory[filled &+ i] = bytes[i].lowered
+      let target = unsafe UnsafeMutableRawPointer(memory + filled)
+      while i &+ 8 <= source.count {
+        let word = unsafe source.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+        unsafe target.storeBytes(of: word.lowered, toByteOffset: i, as: UInt64.self)
+        i &+= 8
+      }
+      while i < source.count {
+        unsafe target.storeBytes(of: source[i].lowered, toByteOffset: i, as: UInt8.self)
+        i &+= 1
+      }
     }
     filled &+= bytes.count
   }

@@ -36,6 +36,16 @@ struct OutputBufferTests {
     #expect(text { $0.append(hex: number) } == expected)
   }
 
+  @Test func `only the 26 letters are lowered, wherever in a word they stand`() {
+    for lead in 0..<9 {
+      let bytes = [UInt8](repeating: 0x5A, count: lead) + (0...255)
+      let expected = bytes.map { 0x41...0x5A ~= $0 ? $0 + 32 : $0 }
+      var output = OutputBuffer(capacity: 1)
+      output.append(lowering: bytes.span)
+      #expect(output.bytes.array == expected)
+    }
+  }
+
   @Test func `every kind of text is appended byte for byte`() {
     let written = text {
       $0.append(UInt8.slash)

@@ -6,6 +6,8 @@ import IO
 extension ClientConnection {
   /// Bytes written for one connection before the others have their turn (lifecycle L3).
   static let bytesPerTurn = 65536
+  /// Lent pages count so much less: what takes a worker's time is the call and the copy.
+  static let lentWeight = 8
 
   func sendHead(of exchange: Exchange) {
     guard exchange === self.exchange, fd >= 0 else { return }
@@ -59,16 +61,17 @@ extension ClientConnection {
     var budget = Self.bytesPerTurn
     while true {
       guard let exchange, prepareChunk(of: exchange, first: first) else { return }
-      let allowance = min(output.bodyAllowance, budget)
-      let written: Int?
-      if !first, output.leadCount == 0, let part = exchange.body.filePart(most: allowance) {
-        written = sendFile(part, of: exchange)
+      if !first, output.leadCount == 0,
+        let part = exchange.body.filePart(most: min(output.bodyAllowance, budget * Self.lentWeight))
+      {
+        guard let written = sendFile(part, of: exchange) else { return }
+        budget -= max(written / Self.lentWeight, 1)
       } else {
-        written = sendMemory(of: exchange, first: first, allowance: allowance)
+        let allowance = min(output.bodyAllowance, budget)
+        guard let written = sendMemory(of: exchange, first: first, allowance: allowance) else { return }
+        budget -= written
       }
-      guard let written else { return }
       first = false
-      budget -= written
       if output.leadCount == 0, output.isComplete {
         finish(exchange)
         return

@@ -115,7 +115,17 @@ enum BodyAvailability {
   func filePart(most: Int) -> FilePart? {
     guard kind == .entry, segment < segments, most > 0 else { return nil }
     guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
-    let count = min(segmentCount(segment) - segmentOffset, most, end - self.offset)
+    let wanted = min(most, end - self.offset)
+    var count = segmentCount(segment) - segmentOffset
+    var next = segment + 1
+    // Segments that lie one behind the other go together.
+    while count < wanted, next < segments, let (_, start) = entry?.lendSegment(next),
+      start == offset + segmentOffset + count
+    {
+      count += segmentCount(next)
+      next += 1
+    }
+    count = min(count, wanted)
     return count > 0 ? FilePart(file: file, offset: offset + segmentOffset, count: count) : nil
   }
 
