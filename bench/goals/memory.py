@@ -1,0 +1,92 @@
+"""R6: little memory, many connections, more objects than fit. Never killed, and whoever is refused is told so."""
+
+import asyncio
+from collections import Counter
+
+from control_group import ControlGroup, obstacle
+from goals.goal import Bound, Goal, gather_all, stage
+from servers import Setting
+from wire import COMPLETE, SILENT, Connection
+
+GROUP_MIB = 128
+CACHE_MIB = 64
+CONNECTIONS = 2000
+OBJECT_BYTES = 64 * 1024
+OBJECTS = (1 << 30) // OBJECT_BYTES
+SLOW_SHARE = 4  # one of so many clients reads slowly
+
+
+class Crowd:
+    """Clients who ask for one object after the other, each object once, until all have been asked for."""
+
+    def __init__(self, port):
+        self.port = port
+        self.numbers = iter(range(OBJECTS))
+        self.outcomes = Counter()
+
+    async def client(self, is_slow):
+        connection = None
+        for number in self.numbers:
+            try:
+                connection = connection or await Connection.open(self.port, 8192 if is_slow else None)
+                if is_slow:
+                    await asyncio.sleep(0.2)
+                target = f"/object/{number}?ttl=3600&length={OBJECT_BYTES}"
+                answer = await connection.ask(target, seconds=20)
+            except OSError:
+                self.outcomes["refused"] += 1
+                connection = None
+                continue
+            self.outcomes[self.outcome(answer)] += 1
+            if not answer.keeps_alive:
+                connection.reset()
+                connection = None
+        if connection:
+            connection.reset()
+
+    def outcome(self, answer):
+        if answer.end == COMPLETE and answer.status == 200:
+            return "whole" if len(answer.body) == OBJECT_BYTES else "wrong"
+        if answer.end == COMPLETE and answer.status == 503:
+            return "shed" if "retry-after" in answer.fields else "shed without Retry-After"
+        return "silent" if answer.end == SILENT else f"{answer.end} {answer.status}"
+
+
+async def watch_memory(server, peaks):
+    while True:
+        peaks.append(server.memory()[1])
+        await asyncio.sleep(0.1)
+
+
+async def attempt(yard, name):
+    group = ControlGroup(GROUP_MIB << 20)
+    try:
+        async with stage(yard, name, Setting(cache_mebibytes=CACHE_MIB, before=group.before())) as on:
+            crowd, sizes = Crowd(on.port), [0]
+            watching = asyncio.create_task(watch_memory(on.proxy, sizes))
+            await gather_all([crowd.client(number % SLOW_SHARE == 0) for number in range(CONNECTIONS)])
+            watching.cancel()
+            told = crowd.outcomes["whole"] + crowd.outcomes["shed"]
+            return {
+                "kills": group.kills() + int(on.has_crashed),
+                "resident_mib": max(sizes) / 2**20,
+                "not_told": crowd.outcomes.total() - told,
+                "shed": crowd.outcomes["shed"],
+                "outcomes": dict(crowd.outcomes),
+            }
+    finally:
+        group.close()
+
+
+GOAL = Goal(
+    "R6",
+    f"{GROUP_MIB} MiB for all, a cache of {CACHE_MIB} MiB, {CONNECTIONS} clients, 1 GiB of objects",
+    (
+        Bound("kills", "ended by the kernel, or crashed", 0, is_worst=True),
+        Bound("resident_mib", "resident size, MiB", CACHE_MIB * 1.25),
+        Bound("not_told", "requests neither answered nor shed with 503 and Retry-After", 0, is_worst=True),
+    ),
+    attempt,
+    peers=("haproxy", "varnish"),
+    obstacle=obstacle,
+)
