@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 PART = 16384  # bodies are sent in parts of so many bytes
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def page(target, length):
     """The bytes of a page: no two targets have the same."""
     seed = hashlib.sha256(target.encode()).hexdigest().encode()

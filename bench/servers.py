@@ -142,7 +142,7 @@ class Yard:
             "ORIGIN": origin_port,
             "WORKERS": setting.workers,
             "CACHE": f"{setting.cache_mebibytes}m",
-            "LOG": f"{self.log_path('nginx', port)} buffer=64k flush=1s" if setting.logs else "off",
+            "LOG": f"{self.log_path('nginx', port)} combined buffer=64k flush=1s" if setting.logs else "off",
             "LOCK": "on" if setting.collapses else "off",
             "NOPUSH": nopush,
             "SMALL_SENDFILE": small_sendfile,

@@ -71,7 +71,10 @@ def run_goal(goal, options, yard):
             try:
                 tries[name].append(run_attempt(goal, yard, name))
             except* (BenchError, OSError) as errors:
-                failures[name] = "; ".join(str(error) or repr(error) for error in leaves(errors))
+                first, *others = leaves(errors)
+                failures[name] = (str(first) or repr(first)) + (
+                    f" (and {len(others)} more)" if others else ""
+                )
                 say(f"{goal.name:5} {name:8} failed: {failures[name]}")
     return {"tries": tries, "failures": failures}
 

@@ -1,12 +1,13 @@
 """R6: little memory, many connections, more objects than fit. Never killed, and whoever is refused is told so."""
 
 import asyncio
+import time
 from collections import Counter
 
 from control_group import ControlGroup, obstacle
 from goals.goal import Bound, Goal, gather_all, stage
 from servers import Setting
-from wire import COMPLETE, SILENT, Connection
+from wire import COMPLETE, SILENT, Connection, fetch
 
 GROUP_MIB = 128
 CACHE_MIB = 64
@@ -14,6 +15,8 @@ CONNECTIONS = 2000
 OBJECT_BYTES = 64 * 1024
 OBJECTS = (1 << 30) // OBJECT_BYTES
 SLOW_SHARE = 4  # one of so many clients reads slowly
+# Then so many ask for what cannot be kept and do not read: whatever is held for each must not add up.
+STUCK, STUCK_BYTES, STUCK_SECONDS = 400, 4_000_000, 4
 
 
 class Crowd:
@@ -52,6 +55,23 @@ class Crowd:
         return "silent" if answer.end == SILENT else f"{answer.end} {answer.status}"
 
 
+async def stuck_client(port, number):
+    connection = await Connection.open(port, receive_buffer=4096)
+    await connection.send(
+        f"GET /stuck/{number % 8}?length={STUCK_BYTES} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode()
+    )
+    return connection
+
+
+async def bystander(crowd, seconds):
+    """Asks for what is small and can be kept, while others hold what they can."""
+    target = f"/bystander?ttl=3600&length={OBJECT_BYTES}"
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        crowd.outcomes[crowd.outcome(await fetch(crowd.port, target, seconds=10))] += 1
+        await asyncio.sleep(0.02)
+
+
 async def watch_memory(server, peaks):
     while True:
         peaks.append(server.memory()[1])
@@ -65,10 +85,14 @@ async def attempt(yard, name):
             crowd, sizes = Crowd(on.port), [0]
             watching = asyncio.create_task(watch_memory(on.proxy, sizes))
             await gather_all([crowd.client(number % SLOW_SHARE == 0) for number in range(CONNECTIONS)])
+            stuck = [stuck_client(on.port, number) for number in range(STUCK)]
+            _, *held = await gather_all([bystander(crowd, STUCK_SECONDS), *stuck])
+            for connection in filter(None, held):
+                connection.reset()
             watching.cancel()
             told = crowd.outcomes["whole"] + crowd.outcomes["shed"]
             return {
-                "kills": group.kills() + int(on.has_crashed),
+                "kills": max(group.kills(), int(on.has_crashed)),
                 "resident_mib": max(sizes) / 2**20,
                 "not_told": crowd.outcomes.total() - told,
                 "shed": crowd.outcomes["shed"],
@@ -80,7 +104,8 @@ async def attempt(yard, name):
 
 GOAL = Goal(
     "R6",
-    f"{GROUP_MIB} MiB for all, a cache of {CACHE_MIB} MiB, {CONNECTIONS} clients, 1 GiB of objects",
+    f"{GROUP_MIB} MiB for all, a cache of {CACHE_MIB} MiB, {CONNECTIONS} clients, 1 GiB of objects; "
+    f"then {STUCK} who do not read",
     (
         Bound("kills", "ended by the kernel, or crashed", 0, is_worst=True),
         Bound("resident_mib", "resident size, MiB", CACHE_MIB * 1.25),

@@ -10,7 +10,7 @@ from wire import Connection, fetch
 EACH = 250  # clients of each kind
 STEP_SECONDS = 0.5
 WATCHED_SECONDS = 15  # the bystander, and how long peers are watched
-OUR_SECONDS = 45  # how long Larder's slow clients are given to be ended
+OUR_SECONDS = 70  # how long ours are given to be ended: twice the default --body-timeout, and some
 HIT = "/bystander?ttl=3600"
 LARGE = "/large?ttl=3600&length=4000000"
 
