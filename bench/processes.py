@@ -132,6 +132,16 @@ class Server:
                     totals[name] += int(value.split()[0]) * 1024
         return totals["Pss"], totals["Rss"]
 
+    def descriptors(self):
+        """Open ones, of all its processes."""
+        count = 0
+        for process_id in self.process_ids():
+            try:
+                count += len(os.listdir(f"/proc/{process_id}/fd"))
+            except OSError:
+                continue
+        return count
+
     def stop(self):
         """Asks it to end, and ends what is left after 5 s."""
         ids = self.process_ids()

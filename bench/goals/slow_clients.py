@@ -11,12 +11,15 @@ EACH = 250  # clients of each kind
 STEP_SECONDS = 0.5
 WATCHED_SECONDS = 15  # the bystander, and how long peers are watched
 OUR_SECONDS = 70  # how long ours are given to be ended: twice the default --body-timeout, and some
+# They come one after the other, and so do their steps: all at once would measure this program.
+BEGINNING_SECONDS = 2
 HIT = "/bystander?ttl=3600"
 LARGE = "/large?ttl=3600&length=4000000"
 
 
-async def seconds_until_ended(port, begin, step, watched):
+async def seconds_until_ended(port, begin, step, watched, delay):
     """Begins something and goes on by `step` (None: reads a little) until the proxy ends or refuses it."""
+    await asyncio.sleep(delay)
     connection = await Connection.open(port, receive_buffer=None if step else 4096)
     began = time.monotonic()
     ended = asyncio.create_task(connection.reader.read(1)) if step else None
@@ -55,6 +58,7 @@ KINDS = {
 
 async def bystander(port, seconds):
     """The longest wait of somebody who comes every 20 ms with a connection of its own, in ms."""
+    await asyncio.sleep(BEGINNING_SECONDS + STEP_SECONDS)
     worst, until = 0.0, time.monotonic() + seconds
     while time.monotonic() < until:
         began = time.monotonic()
@@ -71,11 +75,15 @@ async def attempt(yard, name):
             await fetch(on.port, target)
         watched = OUR_SECONDS if name == "larder" else WATCHED_SECONDS
         kinds = [kind for kind in KINDS for _ in range(EACH)]
+        delays = [BEGINNING_SECONDS * number / len(kinds) for number in range(len(kinds))]
         before = on.proxy.cpu_time()
         worst, *ends = await gather_all(
             [
                 bystander(on.port, WATCHED_SECONDS),
-                *(seconds_until_ended(on.port, *KINDS[kind], watched) for kind in kinds),
+                *(
+                    seconds_until_ended(on.port, *KINDS[kind], watched, delay)
+                    for kind, delay in zip(kinds, delays)
+                ),
             ]
         )
         cpu = on.proxy.cpu_time() - before
