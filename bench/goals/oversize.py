@@ -51,10 +51,21 @@ async def refusal(port, data):
     return answer.status if answer.end == COMPLETE else 0, took
 
 
+async def settled_memory(proxy):
+    """Its memory as soon as it no longer changes: a busy machine takes a while to push what was sent."""
+    last, until = -1, time.monotonic() + 10
+    while time.monotonic() < until:
+        now = proxy.memory()[0]
+        if abs(now - last) < 64 * 1024:
+            return now
+        last = now
+        await asyncio.sleep(0.5)
+    return last
+
+
 async def held_each(on, begin, part=None, parts=0, receive_buffer=None):
     """Growth of the proxy's memory for each of many connections that stop in the middle."""
-    await asyncio.sleep(0.3)
-    before = on.proxy.memory()[0]
+    before = await settled_memory(on.proxy)
 
     async def push():
         connection = await Connection.open(on.port, receive_buffer=receive_buffer)
@@ -66,8 +77,7 @@ async def held_each(on, begin, part=None, parts=0, receive_buffer=None):
         return connection
 
     connections = await gather_all([push() for _ in range(HELD)])
-    await asyncio.sleep(0.5)
-    grown = on.proxy.memory()[0] - before
+    grown = await settled_memory(on.proxy) - before
     for connection in connections:
         connection.reset()
     return grown / HELD / 1024
