@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Mixed load for a long time, with faults, and whether anything grows (R12). Status 1 when a bound is passed."""
+"""Mixed load with faults for a long time: does anything grow (R12)? Status 1 when a bound is passed."""
 
 import argparse
 import asyncio
@@ -74,7 +74,8 @@ class Soak:
     def tell(self):
         sample = self.samples[-1]
         say(
-            f"{sample.at:6.0f} s  {self.load.requests:8d} requests  {sample.resident_bytes / 2**20:6.1f} MiB  "
+            f"{sample.at:6.0f} s  {self.load.requests:8d} requests  "
+            f"{sample.resident_bytes / 2**20:6.1f} MiB  "
             f"{sample.descriptors} descriptors  {self.load.count('wrong')} wrong"
         )
 

@@ -57,7 +57,8 @@ for target in "$@"; do
     echo "fuzz/run.sh: $target crashed; see $log" >&2
   fi
   coverage=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)
-  summary=$summary$(printf '%-10s %12s %10s   %s' "$target" "${runs:-0}" "${coverage#cov: }" "$outcome")$newline
+  line=$(printf '%-10s %12s %10s   %s' "$target" "${runs:-0}" "${coverage#cov: }" "$outcome")
+  summary=$summary$line$newline
 done
 
 printf '\n%-10s %12s %10s   %s\n%s' target inputs edges outcome "$summary"

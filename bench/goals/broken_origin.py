@@ -1,4 +1,4 @@
-"""R8: an origin that breaks in every way it can. Never a wrong page marked complete, never a POST done twice."""
+"""R8: an origin that breaks in every way. Never a wrong page marked complete, never a POST done twice."""
 
 import asyncio
 import time

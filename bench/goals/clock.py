@@ -1,4 +1,4 @@
-"""R7: the wall clock jumps by three days, there and back, under load. Nobody waits longer, no Age is negative."""
+"""R7: the wall clock jumps by three days, both ways, under load. Nobody waits longer, no Age is negative."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""R5: four times as many clients as descriptors. No crash, no spinning, and full service when they are gone."""
+"""R5: four clients for each descriptor. No crash, no spinning, and full service when they are gone."""
 
 import asyncio
 import time

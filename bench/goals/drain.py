@@ -1,4 +1,4 @@
-"""R10: ended while 100 requests and 20 long downloads are in flight, under load: what was accepted is answered."""
+"""R10: ended with 100 requests and 20 long downloads in flight, under load: all accepted is answered."""
 
 import asyncio
 import signal
@@ -36,7 +36,7 @@ async def kept(port):
         except OSError:
             return lost
         answered = 0
-        # A connection that was seen to end is not asked on again: so does every client that keeps connections.
+        # A connection that was seen to end is not asked on again: so does every client.
         while not connection.reader.at_eof():
             answer = await connection.ask(HIT, seconds=10)
             if not answer.is_page(page_of(HIT)):

@@ -1,4 +1,4 @@
-"""R6: little memory, many connections, more objects than fit. Never killed, and whoever is refused is told so."""
+"""R6: little memory, many connections, more objects than fit. Never killed; who is refused is told."""
 
 import asyncio
 import time

@@ -46,7 +46,7 @@ async def attempt(yard, name):
         await asyncio.sleep(2.1)
         await on.origin.stop()
         with black_hole(on.origin.port):
-            # Whoever comes first waits for the connection that does not come; then the server is known as down.
+            # Whoever comes first waits for a connection in vain; then the server is known as down.
             first = await gather_all([timed(on.port, target) for target in targets])
             times, rights = [], 0
             for number in range(REQUESTS):
