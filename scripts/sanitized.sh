@@ -19,9 +19,10 @@ esac
 reports=$PWD/$scratch/reports
 rm -rf "$reports"
 mkdir -p "$reports"
-# Swift's runtime keeps some memory for good: leaks are looked for by tests and by the soak instead.
-export ASAN_OPTIONS="detect_leaks=0:log_path=$reports/report"
-export TSAN_OPTIONS="log_path=$reports/report"
+# Signals are left to the program: tests crash it on purpose, and that is no report. Leaks are looked for by the
+# soak: Swift's runtime keeps some memory for good.
+options="handle_segv=0:handle_abort=0:log_path=$reports/report"
+export ASAN_OPTIONS="detect_leaks=0:$options" TSAN_OPTIONS="$options"
 
 status=0
 log=$(mktemp)
