@@ -12,12 +12,17 @@ cd "$(dirname "$0")/.."
 seconds=${1:-}
 case $seconds in
 '' | *[!0-9]*)
-  echo "usage: fuzz/run.sh SECONDS [request|response|chunked|fields|proxy]..." >&2
+  echo "usage: fuzz/run.sh SECONDS [TARGET]...; targets are the Swift files in fuzz" >&2
   exit 2
   ;;
 esac
 shift
-[ $# -gt 0 ] || set -- request response chunked fields proxy
+if [ $# -eq 0 ]; then
+  for file in fuzz/*.swift; do
+    target=$(basename "$file" .swift)
+    [ "$target" = FuzzSupport ] || set -- "$@" "$target"
+  done
+fi
 
 scratch=.build/fuzz
 products=$scratch/release
