@@ -16,6 +16,7 @@ from mixed import FAULT_SHARE, FLAGS, ORIGIN_FAULTS, MixedLoad, outcomes_table
 from origin import Origin
 from processes import BenchError
 from servers import Setting
+from wire import fetch
 
 
 async def load_it(yard, seconds):
@@ -23,8 +24,12 @@ async def load_it(yard, seconds):
     setting = Setting(workers=2, cache_mebibytes=64, flags=FLAGS)
     # All cores: threads that never run at the same time never race.
     proxy = yard.start_proxy("larder", origin.port, setting, cores=sorted(os.sched_getaffinity(0)))
+    await fetch(proxy.port, "/begin")  # a parent may listen before its child serves
+    proxy.note_processes()
     load = MixedLoad(proxy.port)
     await load.run(time.monotonic() + seconds)
+    if proxy.has_crashed():
+        raise BenchError(f"larder or its child ended: {proxy.log_end()}")
     proxy.process.terminate()
     while proxy.process.poll() is None:
         await asyncio.sleep(0.05)

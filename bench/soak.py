@@ -17,6 +17,7 @@ from mixed import FAULT_SHARE, FLAGS, ORIGIN_FAULTS, MixedLoad, outcomes_table
 from origin import Origin
 from processes import BenchError
 from servers import Setting
+from wire import fetch
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE_MIB = 64
@@ -51,10 +52,10 @@ class Soak:
             if running.done():
                 break
             at = time.monotonic() - began
-            if self.proxy.process.poll() is not None:
+            if self.proxy.has_crashed():
                 running.cancel()
-                raise BenchError(f"larder ended with {self.proxy.process.returncode}: {self.proxy.log_end()}")
-            self.samples.append(Sample(at, self.proxy.memory()[1], self.proxy.descriptors()))
+                raise BenchError(f"larder or its child ended: {self.proxy.log_end()}")
+            self.samples.append(Sample(at, self.proxy.memory()[0], self.proxy.descriptors()))
             self.keep_times(at)
             if at - reported >= REPORT_SECONDS:
                 reported = at
@@ -165,6 +166,8 @@ async def soak(yard, options):
     # Two workers, though on one core: what is shared must be shared.
     setting = Setting(workers=2, cache_mebibytes=CACHE_MIB, flags=FLAGS)
     proxy = yard.start_proxy("larder", origin.port, setting)
+    await fetch(proxy.port, "/begin")  # a parent may listen before its child serves
+    proxy.note_processes()
     load = MixedLoad(proxy.port, requests_per_second=options.rate)
     running = Soak(proxy, load, options.seconds)
     gc.disable()

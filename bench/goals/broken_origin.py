@@ -66,7 +66,7 @@ async def attempt(yard, name):
             "slowest_ms": max(took for fault in faults for _, took in outcomes[fault]),
             "refusal_ms": refusal_ms,
             "outcomes": {fault: sorted({kind for kind, _ in results}) for fault, results in outcomes.items()},
-            "crashed": int(on.has_crashed),
+            "crashed": int(on.proxy.has_crashed()),
         }
 
 

@@ -49,7 +49,7 @@ async def attempt(yard, name):
             "served": sum(answer.status == 200 for _, answer in crowded),
             "cpu_percent": 100 * cpu.total / WATCHED_SECONDS,
             "relief_seconds": await seconds_until_served(on.port),
-            "crashed": int(on.has_crashed),
+            "crashed": int(on.proxy.has_crashed()),
         }
 
 

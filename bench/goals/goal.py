@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from origin import Origin
 from servers import Setting, Yard
+from wire import fetch
 
 NEVER = math.inf  # a time that did not come
 
@@ -63,10 +64,6 @@ class Stage:
     def port(self):
         return self.proxy.port
 
-    @property
-    def has_crashed(self):
-        return self.proxy.process.poll() is not None
-
 
 @contextlib.asynccontextmanager
 async def stage(yard, name, setting=Setting(), origin=None):
@@ -78,6 +75,9 @@ async def stage(yard, name, setting=Setting(), origin=None):
     made = Stage(yard, name, await (origin or Origin()).start())
     made.start_proxy(setting)
     try:
+        # A parent may listen before its child serves.
+        await fetch(made.port, "/begin?ttl=1")
+        made.proxy.note_processes()
         yield made
     finally:
         yard.stop_all()

@@ -105,7 +105,7 @@ async def attempt(yard, name):
             "unread_kib": max(unread),
             "statuses": {case: status for case, (status, _) in outcomes.items()},
             "held_kib": {"head": sent[0], "body": sent[1], "pass": unread[0], "page": unread[1]},
-            "crashed": int(on.has_crashed),
+            "crashed": int(on.proxy.has_crashed()),
         }
 
 

@@ -26,7 +26,7 @@ async def attempt(yard, name):
             figures["hung"] += CLIENTS - ended
             fetches = figures["fetches_by_fault"][fault] = on.origin.fetches[target]
             figures["fetches"] = max(figures["fetches"], fetches)
-        figures["crashed"] = int(on.has_crashed)
+        figures["crashed"] = int(on.proxy.has_crashed())
         return figures
 
 
