@@ -86,7 +86,7 @@ class MemoryWatch(threading.Thread):
 
 
 async def attempt(yard, name):
-    group = ControlGroup(GROUP_MIB << 20)
+    group, watch = ControlGroup(GROUP_MIB << 20), None
     try:
         async with stage(yard, name, Setting(cache_mebibytes=CACHE_MIB, before=group.before())) as on:
             crowd, watch = Crowd(on.port), MemoryWatch(on.proxy)
@@ -106,6 +106,8 @@ async def attempt(yard, name):
                 "outcomes": dict(crowd.outcomes),
             }
     finally:
+        if watch:
+            watch.ended.set()
         group.close()
 
 
