@@ -1,10 +1,11 @@
 # Larder's commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-asan test-tsan bench fuzz format lint clean
+.PHONY: help build run test test-asan test-tsan bench goals soak fuzz format lint clean
 
 SWIFT_FILES := Sources Tests Package.swift
-# Seconds that `make fuzz` gives each target.
-SECONDS ?= 60
+# SECONDS= is how long `make soak` takes, `make fuzz` for each target, and the load of test-asan and test-tsan.
+soak: SECONDS ?= 1200
+fuzz test-asan test-tsan: SECONDS ?= 60
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,17 +23,27 @@ test: ## set-up, format check, build, every test
 	swift build
 	@scripts/test.sh
 
-test-asan: ## every test under the address sanitizer
+test-asan: ## every test and mixed load under the address sanitizer (SECONDS=60)
 	@scripts/setup.sh test
-	@ASAN_OPTIONS=detect_leaks=0 scripts/test.sh --sanitize=address --scratch-path .build-asan
+	@scripts/setup.sh soak
+	@scripts/sanitized.sh address $(SECONDS)
 
-test-tsan: ## every test under the thread sanitizer
+test-tsan: ## every test and mixed load under the thread sanitizer (SECONDS=60)
 	@scripts/setup.sh test
-	@scripts/test.sh --sanitize=thread --scratch-path .build-tsan
+	@scripts/setup.sh soak
+	@scripts/sanitized.sh thread $(SECONDS)
 
 bench: build ## measure against nginx, HAProxy and Varnish (BENCH='--quick --only hit-1k --check')
 	@scripts/setup.sh bench
 	@python3 bench/run.py $(BENCH)
+
+goals: build ## measure every goal with a figure, peers beside it (GOALS='--only S5 --tries 1 --no-peers')
+	@scripts/setup.sh bench
+	@PYTHONPATH=bench python3 -m goals $(GOALS)
+
+soak: build ## mixed load with faults, and whether anything grows (SECONDS=1200)
+	@scripts/setup.sh soak
+	@python3 bench/soak.py --seconds $(SECONDS)
 
 fuzz: ## run the fuzz targets (SECONDS=60)
 	@scripts/setup.sh fuzz

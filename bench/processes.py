@@ -67,6 +67,7 @@ class Server:
 
     def __init__(self, name, command, cores, port, log: Path):
         self.name, self.port, self.log = name, port, log
+        self.noted = set()
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
                 on_cores(cores, [str(word) for word in command]),
@@ -107,6 +108,14 @@ class Server:
             queue += children.get(process_id, [])
         return found
 
+    def note_processes(self):
+        """Those of now must all be there until the end; call it when it serves."""
+        self.noted = set(self.process_ids())
+
+    def has_crashed(self):
+        """It has ended, or one of its processes has: a parent may have started another in its place."""
+        return self.process.poll() is not None or not self.noted <= set(self.process_ids())
+
     def cpu_time(self):
         """Of all its processes, those already ended included."""
         user = system = 0
@@ -131,6 +140,16 @@ class Server:
                 if name in totals:
                     totals[name] += int(value.split()[0]) * 1024
         return totals["Pss"], totals["Rss"]
+
+    def descriptors(self):
+        """Open ones, of all its processes."""
+        count = 0
+        for process_id in self.process_ids():
+            try:
+                count += len(os.listdir(f"/proc/{process_id}/fd"))
+            except OSError:
+                continue
+        return count
 
     def stop(self):
         """Asks it to end, and ends what is left after 5 s."""

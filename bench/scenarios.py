@@ -10,7 +10,7 @@ from pathlib import Path
 
 from load import run_wrk
 from processes import BenchError, end_with_parent, free_port, on_cores
-from servers import OriginCount, Yard, check_answers, fetch
+from servers import OriginCount, Setting, Yard, check_answers, fetch
 
 HERE = Path(__file__).parent
 RATE_SCENARIOS = {"hit-1k": "/1k", "hit-64k": "/64k", "hit-1m": "/1m", "pass": "/pass"}
@@ -84,13 +84,14 @@ def rate_round(yard, plan, proxy, count, scenario):
     return figures
 
 
-def build_swarm(yard: Yard):
-    made = yard.directory / "swarm"
+def compiled(yard: Yard, source, *flags):
+    """The path of what one of our C files becomes."""
+    made = yard.directory / source.replace(".c", ".made")
     if not made.exists():
-        command = ["cc", "-O2", "-Wall", "-Wextra", "-o", str(made), str(HERE / "swarm.c")]
+        command = ["cc", "-O2", "-Wall", "-Wextra", *flags, "-o", str(made), str(HERE / source)]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
-            raise BenchError(f"bench/swarm.c does not compile: {done.stderr.strip()}")
+            raise BenchError(f"bench/{source} does not compile: {done.stderr.strip()}")
     return made
 
 
@@ -104,7 +105,7 @@ def need_descriptors(plan, connections):
 
 def swarm_process(yard, *words):
     return subprocess.Popen(
-        on_cores(yard.load_cores, [str(build_swarm(yard)), *(str(word) for word in words)]),
+        on_cores(yard.load_cores, [str(compiled(yard, "swarm.c")), *(str(word) for word in words)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -207,7 +208,9 @@ def run_two_workers(yard: Yard, plan: Plan):
     origin = yard.start_origin()
     results = {}
     for name in (name for name in ("larder", "nginx") if name in plan.proxies):
-        proxies = {n: yard.start_proxy(name, origin.port, workers=n, cores=worker_cores) for n in (1, 2)}
+        proxies = {
+            n: yard.start_proxy(name, origin.port, Setting(workers=n), cores=worker_cores) for n in (1, 2)
+        }
         rounds = {1: [], 2: []}
         for number in range(plan.rounds + 1):
             for workers in rotated([1, 2], number):
@@ -231,4 +234,19 @@ def run_two_workers(yard: Yard, plan: Plan):
         for proxy in proxies.values():
             yard.stop(proxy)
     yard.stop(origin)
+    return results
+
+
+def run_all(yard: Yard, plan: Plan, chosen):
+    """Those that are chosen, each with its figures by proxy."""
+    results = {}
+    rates = [name for name in RATE_SCENARIOS if name in chosen]
+    if rates:
+        results |= run_rates(yard, plan, rates)
+    if "stampede" in chosen:
+        results["stampede"] = run_stampede(yard, plan)
+    if "idle" in chosen:
+        results["idle"] = run_idle(yard, plan)
+    if "two-workers" in chosen:
+        results["two-workers"] = run_two_workers(yard, plan)
     return results

@@ -3,6 +3,7 @@
 import http.client
 import random
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from processes import BenchError, Server, free_port
@@ -32,6 +33,18 @@ VARNISH_PARAMETERS = {
     # The log in shared memory is its access log, and access logs are off for everybody.
     "vsl_mask": ",".join(f"-{tag}" for tag in VARNISH_LOG_TAGS.split()),
 }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a proxy is started, where that is not the benchmark's way."""
+
+    workers: int = 1
+    cache_mebibytes: int = 1024
+    logs: bool = False  # Larder and nginx only
+    collapses: bool = False  # nginx only: passes would wait for each other, so not in the benchmark
+    flags: tuple = ()  # Larder's own
+    before: tuple = ()  # words before the command, such as `prlimit --nofile=64`
 
 
 def page_body(length):
@@ -95,36 +108,28 @@ class Yard:
         command = ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration]
         return self.start("origin", command, self.load_cores, port)
 
-    def start_proxy(self, name, origin_port, workers=1, cores=None):
+    def start_proxy(self, name, origin_port, setting=Setting(), cores=None):
         port = free_port()
-        command = getattr(self, name.replace("-", "_") + "_command")(port, origin_port, workers)
-        return self.start(name, command, cores or self.proxy_cores, port)
+        command = getattr(self, name.replace("-", "_") + "_command")(port, origin_port, setting)
+        return self.start(name, [*setting.before, *command], cores or self.proxy_cores, port)
 
-    def larder_command(self, port, origin_port, workers):
-        return [
-            self.larder,
-            "serve",
-            "--listen",
-            f"127.0.0.1:{port}",
-            "--backend",
-            f"127.0.0.1:{origin_port}",
-            "--memory",
-            "1GiB",
-            "--workers",
-            workers,
-            "--admin",
-            "off",
-            "--access-log",
-            "off",
-        ]
+    def larder_command(self, port, origin_port, setting):
+        command = [self.larder, "serve", "--admin", "off", "--workers", setting.workers]
+        command += ["--listen", f"127.0.0.1:{port}", "--backend", f"127.0.0.1:{origin_port}"]
+        command += ["--memory", f"{setting.cache_mebibytes}MiB"]
+        command += ["--access-log", self.log_path("larder", port) if setting.logs else "off"]
+        return [*command, *setting.flags]
 
-    def nginx_command(self, port, origin_port, workers):
-        return self.any_nginx_command("nginx", port, origin_port, workers, ("on", "on"))
+    def log_path(self, name, port):
+        return self.directory / f"{name}-{port}-access.log"
 
-    def nginx_best_command(self, port, origin_port, workers):
-        return self.any_nginx_command("nginx-best", port, origin_port, workers, ("off", "off"))
+    def nginx_command(self, port, origin_port, setting):
+        return self.any_nginx_command("nginx", port, origin_port, setting, ("on", "on"))
 
-    def any_nginx_command(self, name, port, origin_port, workers, nopush_and_small_sendfile):
+    def nginx_best_command(self, port, origin_port, setting):
+        return self.any_nginx_command("nginx-best", port, origin_port, setting, ("off", "off"))
+
+    def any_nginx_command(self, name, port, origin_port, setting, nopush_and_small_sendfile):
         # Each instance has a cache of its own. nginx's worker is another user when root starts it.
         for kind in ("cache", "tmp"):
             folder = self.directory / f"{name}-{port}-{kind}"
@@ -135,36 +140,29 @@ class Yard:
             "NAME": f"{name}-{port}",
             "PORT": port,
             "ORIGIN": origin_port,
-            "WORKERS": workers,
+            "WORKERS": setting.workers,
+            "CACHE": f"{setting.cache_mebibytes}m",
+            "LOG": f"{self.log_path('nginx', port)} combined buffer=64k flush=1s" if setting.logs else "off",
+            "LOCK": "on" if setting.collapses else "off",
             "NOPUSH": nopush,
             "SMALL_SENDFILE": small_sendfile,
         }
         return ["nginx", "-p", self.directory, "-e", "stderr", "-c", self.configured("nginx.conf", **values)]
 
-    def haproxy_command(self, port, origin_port, workers):
-        values = {"PORT": port, "ORIGIN": origin_port, "WORKERS": workers}
+    def haproxy_command(self, port, origin_port, setting):
+        # 64 MiB hold all pages of the benchmark, and HAProxy touches the whole of its cache at the start.
+        cache = min(setting.cache_mebibytes, 64)
+        values = {"PORT": port, "ORIGIN": origin_port, "WORKERS": setting.workers, "CACHE": cache}
         return ["haproxy", "-db", "-f", self.configured("haproxy.cfg", **values)]
 
-    def varnish_command(self, port, origin_port, workers):
+    def varnish_command(self, port, origin_port, setting):
         configuration = self.configured("varnish.vcl", PORT=port, ORIGIN=origin_port)
-        command = [
-            "varnishd",
-            "-F",
-            "-j",
-            "none",
-            "-T",
-            "none",
-            "-n",
-            self.directory / f"varnish-{port}",
-            "-a",
-            f"127.0.0.1:{port}",
-            "-f",
-            configuration,
-            "-s",
-            "malloc,1g",
-            "-s",
-            "Transient=malloc,256m",
-        ]
+        command = ["varnishd", "-F", "-j", "none", "-T", "none", "-n", self.directory / f"varnish-{port}"]
+        command += ["-a", f"127.0.0.1:{port}", "-f", configuration]
+        # Transient is what is not kept; beside a cache of 1 GiB it may have a quarter of that, as by default
+        # it may have anything.
+        transient = max(setting.cache_mebibytes // 4, 16)
+        command += ["-s", f"malloc,{setting.cache_mebibytes}m", "-s", f"Transient=malloc,{transient}m"]
         for parameter, value in VARNISH_PARAMETERS.items():
             command += ["-p", f"{parameter}={value}"]
         return command

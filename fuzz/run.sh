@@ -12,12 +12,17 @@ cd "$(dirname "$0")/.."
 seconds=${1:-}
 case $seconds in
 '' | *[!0-9]*)
-  echo "usage: fuzz/run.sh SECONDS [request|response|chunked|fields|proxy]..." >&2
+  echo "usage: fuzz/run.sh SECONDS [TARGET]...; targets are the Swift files in fuzz" >&2
   exit 2
   ;;
 esac
 shift
-[ $# -gt 0 ] || set -- request response chunked fields proxy
+if [ $# -eq 0 ]; then
+  for file in fuzz/*.swift; do
+    target=$(basename "$file" .swift)
+    [ "$target" = FuzzSupport ] || set -- "$@" "$target"
+  done
+fi
 
 scratch=.build/fuzz
 products=$scratch/release
@@ -30,6 +35,9 @@ swift build -c release --scratch-path "$scratch" --target HTTP -Xswiftc "$saniti
 # own).
 export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0
 
+newline='
+'
+summary=
 failed=0
 for target in "$@"; do
   [ -f "fuzz/$target.swift" ] || { echo "fuzz/run.sh: no target $target" >&2; exit 2; }
@@ -40,16 +48,23 @@ for target in "$@"; do
     "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
     -use-ld=lld -o "$scratch/fuzz-$target"
   mkdir -p "fuzz/corpus/$target"
+  log=$scratch/$target.log
   echo "== $target: $seconds s"
-  if ! "$scratch/fuzz-$target" -max_total_time="$seconds" -timeout=10 -max_len=1024 -print_final_stats=1 \
+  outcome=passed
+  "$scratch/fuzz-$target" -max_total_time="$seconds" -timeout=10 -max_len=1024 -print_final_stats=1 \
     -dict=fuzz/http.dict -artifact_prefix="$scratch/crash-$target-" "fuzz/corpus/$target" \
-    >"$scratch/$target.log" 2>&1; then
+    >"$log" 2>&1 || outcome=CRASHED
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  [ "${runs:-0}" -gt 0 ] || outcome=CRASHED # also before the first input
+  if [ "$outcome" = CRASHED ]; then
     failed=1
-    tail -n 40 "$scratch/$target.log" >&2
-    echo "fuzz/run.sh: $target crashed; see $scratch/$target.log" >&2
-  else
-    grep -E '^(stat::number_of_executed_units|stat::average_exec_per_sec|Done)' "$scratch/$target.log"
-    grep -oE "cov: [0-9]+ ft: [0-9]+ corp: [^ ]+" "$scratch/$target.log" | tail -n 1
+    tail -n 40 "$log" >&2
+    echo "fuzz/run.sh: $target crashed; see $log" >&2
   fi
+  coverage=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1)
+  line=$(printf '%-10s %12s %10s   %s' "$target" "${runs:-0}" "${coverage#cov: }" "$outcome")
+  summary=$summary$line$newline
 done
+
+printf '\n%-10s %12s %10s   %s\n%s' target inputs edges outcome "$summary"
 exit $failed

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a step needs, on Debian and Ubuntu: scripts/setup.sh [build|test|fuzz|bench]
+# Installs what a step needs, on Debian and Ubuntu: scripts/setup.sh [build|test|fuzz|soak|bench]
 # Does nothing when all is there. Asks apt only for what is missing, as root or by sudo.
 # The Swift toolchain is not in Debian: it is checked, and if it is missing one line says where it is.
 set -euo pipefail
@@ -16,11 +16,14 @@ fail() {
 case $step in
   # The toolchain brings compiler and linker driver; these bring libc, libstdc++ and the linker itself.
   build | test | fuzz) commands=(gcc ld ld.gold) packages=(build-essential) ;;
+  # Load that is written in Python, for `make soak` and after the tests under a sanitizer.
+  soak) commands=(taskset python3) packages=(util-linux python3) ;;
+  # Also for `make goals`, which limits descriptors and rights.
   bench)
-    commands=(nginx haproxy varnishd wrk taskset cc python3)
+    commands=(nginx haproxy varnishd wrk taskset prlimit setpriv cc python3)
     packages=(nginx haproxy varnish wrk util-linux gcc libc6-dev python3)
     ;;
-  *) fail "unknown step '$step': expected build, test, fuzz or bench" ;;
+  *) fail "unknown step '$step': expected build, test, fuzz, soak or bench" ;;
 esac
 
 # Debian keeps daemons in sbin, which a user's PATH may lack.
@@ -103,5 +106,5 @@ install_missing() {
   [[ ${#missing[@]} -eq 0 ]] || fail "still missing after apt-get install ${packages[*]}: ${missing[*]}"
 }
 
-if [[ $step != bench ]]; then check_swift; fi
+if [[ $step != bench && $step != soak ]]; then check_swift; fi
 install_missing

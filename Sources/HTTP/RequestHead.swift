@@ -65,6 +65,11 @@ public struct RequestHead: ~Copyable {
     unsafe head.begin(base: nil, size: 0)
     line = RequestLineParser()
     isInFields = false
+    // Of a head that is refused the log asks all the same.
+    method = .other
+    methodRange = .empty
+    target = .empty
+    pathAndQuery = .empty
     authority = .empty
     framing = .none
     keepsAlive = false

@@ -213,6 +213,18 @@ struct ConnectionTests {
     }
   }
 
+  @Test func `a refusal has the body that it states, whatever the request before it was`() throws {
+    let origin = try origin()
+    try withLarder(before: [origin]) { larder in
+      let client = try larder.client()
+      #expect(try client.fetch("/", method: "HEAD").status == 200)
+      try client.send("GET /\u{1} HTTP/1.1\r\nHost: a.test\r\n\r\n")
+      let refusal = try client.readResponse()
+      #expect(refusal.status == 400)
+      #expect(refusal.text == "400 Bad Request\n")
+    }
+  }
+
   @Test func `--max-clients bounds the open connections`() throws {
     let origin = try origin()
     try withLarder(["--max-clients", "10"], before: [origin]) { larder in
