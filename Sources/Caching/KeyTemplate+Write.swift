@@ -58,6 +58,7 @@ extension KeyTemplate {
     case .method: writeMethod(request, to: &output)
     case .host:
       writeHost(request.head.bytes(request.authority), ports: ports(scheme), to: &output)
+    case .authority: output.append(request.head.bytes(request.authority))
     case .requestURI: writePathAndQuery(target, to: &output)
     case .path: writePathAndQuery(target.extracting(0..<(mark ?? target.count)), to: &output)
     case .arguments:

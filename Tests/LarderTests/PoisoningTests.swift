@@ -148,6 +148,19 @@ struct PoisoningTests {
     }
   }
 
+  @Test func `S7 a key with $http_host has the host that the origin was asked for, not another`() throws {
+    let origin = try MisbehavingOrigin { exchange in
+      try exchange.respond(
+        200, ["Cache-Control": "max-age=600"], "page of \(exchange.request.fields["Host"]!)")
+    }
+    try withLarder(["--key", "$http_host$request_uri"], before: [origin]) { larder in
+      let client = try larder.send("GET http://evil.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+      #expect(try client.readResponse().text == "page of evil.test")
+      let other = try larder.fetch("/")
+      #expect(other.text == "page of a.test" && other.cacheStatus == "MISS")
+    }
+  }
+
   @Test func `S7 two Vary lines are one list`() throws {
     let origin = try MisbehavingOrigin { exchange in
       let fields = exchange.request.fields

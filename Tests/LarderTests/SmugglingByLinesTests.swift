@@ -6,6 +6,23 @@ import TestSupport
 struct SmugglingByLinesTests {
   static let smuggled = Attack.smuggled
 
+  @Test func `a refusal says why`() throws {
+    let origin = try MisbehavingOrigin { try $0.respond(200, [:], try $0.readBody()) }
+    try withLarder(before: [origin]) { larder throws in
+      for (request, reason) in [
+        ("GET / HTTP/1.1\r\n\r\n", "400 Bad Request: no Host\n"),
+        (
+          "GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
+          "400 Bad Request: whitespace before the colon of a field\n"
+        ),
+        (Attack.request("Transfer-Encoding: x"), "501 Not Implemented: unknown transfer coding\n"),
+        (Attack.chunks("z"), "400 Bad Request: bad chunk size\n"),
+      ] {
+        #expect(try larder.send(request).readResponse().text == reason)
+      }
+    }
+  }
+
   @Test func `S1 folded lines, bare CR and bare LF are refused`() throws {
     let heads = [
       "GET / HTTP/1.1\r\n Host: a.test\r\n\r\n", "GET / HTTP/1.1\r\nHost: a.test\r\nX: a\r\n b\r\n\r\n",
