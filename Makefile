@@ -1,6 +1,6 @@
 # Larder's commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-asan test-tsan bench fuzz format lint clean
+.PHONY: help build run test test-asan test-tsan coverage bench fuzz format lint clean
 
 SWIFT_FILES := Sources Tests Package.swift
 # Seconds that `make fuzz` gives each target.
@@ -30,6 +30,10 @@ test-tsan: ## every test under the thread sanitizer
 	@scripts/setup.sh test
 	@scripts/test.sh --sanitize=thread --scratch-path .build-tsan
 
+coverage: ## lines of parsing and framing that tests run, branches of message length
+	@scripts/setup.sh test
+	@scripts/coverage.sh
+
 bench: build ## measure against nginx, HAProxy and Varnish (BENCH='--quick --only hit-1k --check')
 	@scripts/setup.sh bench
 	@python3 bench/run.py $(BENCH)
@@ -45,4 +49,4 @@ lint: ## check the format
 	swift format lint --strict --recursive $(SWIFT_FILES)
 
 clean: ## remove what was built
-	rm -rf .build .build-asan .build-tsan .build-fuzz bench/out
+	rm -rf .build .build-asan .build-tsan .build-coverage bench/out
