@@ -15,7 +15,7 @@ public enum KeyTemplateError: Error, Equatable {
 /// `$http_NAME`, `${name}`, and literal text.
 ///
 /// They differ from nginx's where a key must not say less than the request (L6): `$uri` and `$args` are as
-/// received, not decoded; `$host` keeps a port that is not the scheme's default; `$http_host` is the authority
+/// received, not decoded; `$host` keeps a port that is not the scheme's default; `$http_host` is the host
 /// that the origin is asked for, whatever `Host` says beside a target in absolute form; and each variable's
 /// end is marked in the key, so that different values never add up to one key.
 public struct KeyTemplate: Sendable, Equatable {
