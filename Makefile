@@ -1,6 +1,6 @@
 # Larder's commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-asan test-tsan bench goals soak fuzz format lint clean
+.PHONY: help build run test test-asan test-tsan coverage bench goals soak fuzz format lint clean
 
 SWIFT_FILES := Sources Tests Package.swift
 # SECONDS= is how long `make soak` takes, `make fuzz` for each target, and the load of test-asan and test-tsan.
@@ -33,6 +33,10 @@ test-tsan: ## every test and mixed load under the thread sanitizer (SECONDS=60)
 	@scripts/setup.sh soak
 	@scripts/sanitized.sh thread $(SECONDS)
 
+coverage: ## lines of parsing and framing that tests run, branches of message length
+	@scripts/setup.sh test
+	@scripts/coverage.sh
+
 bench: build ## measure against nginx, HAProxy and Varnish (BENCH='--quick --only hit-1k --check')
 	@scripts/setup.sh bench
 	@python3 bench/run.py $(BENCH)
@@ -56,4 +60,4 @@ lint: ## check the format
 	swift format lint --strict --recursive $(SWIFT_FILES)
 
 clean: ## remove what was built
-	rm -rf .build .build-asan .build-tsan .build-fuzz bench/out
+	rm -rf .build .build-asan .build-tsan .build-coverage bench/out

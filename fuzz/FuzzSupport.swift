@@ -25,6 +25,12 @@ struct Input {
   func suffix(from start: Int) -> Input { Input(bytes + start, count - start) }
   func free() { bytes.deallocate() }
 
+  /// Where it is cut in two: at every byte of a short input, else at one.
+  var cuts: ClosedRange<Int> {
+    let one = choice % (count + 1)
+    return count < 100 ? 0...count : one...one
+  }
+
   /// Mostly the usual limits, sometimes small ones.
   var limits: HeadLimits {
     choice & 3 == 0 ? HeadLimits(headBytes: 64, targetBytes: 12, fieldCount: 2) : HeadLimits()
@@ -36,6 +42,21 @@ func check(_ isTrue: Bool, _ claim: StaticString) {
 }
 
 func octets(_ span: Span<UInt8>) -> [UInt8] { span.indices.map { span[$0] } }
+
+/// The lines as they are written.
+func fieldBytes(_ head: borrowing Head) -> [UInt8] {
+  var output = OutputBuffer(capacity: 256)
+  head.write(to: &output)
+  return octets(output.bytes)
+}
+
+/// Gives `use` the request, if the bytes begin with a whole one.
+func parsed(_ bytes: UnsafeBufferPointer<UInt8>, _ use: (borrowing RequestHead) -> Void) {
+  var request = RequestHead()
+  request.begin()
+  guard let base = bytes.baseAddress, (try? request.parse(base, count: bytes.count)) == true else { return }
+  use(request)
+}
 
 /// Names and values of all lines.
 func fieldLines(_ head: borrowing Head) -> [[UInt8]] {

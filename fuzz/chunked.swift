@@ -46,10 +46,11 @@ public func fuzzChunked(_ data: UnsafeRawPointer?, _ count: Int) -> CInt {
   let whole = Input(data, count)
   defer { whole.free() }
   let expected = ChunkedResult([whole])
-  let cut = whole.choice % (count + 1)
-  let pieces = [whole.prefix(cut), whole.suffix(from: cut)]
-  check(ChunkedResult(pieces) == expected, "a cut changes nothing")
-  for piece in pieces { piece.free() }
+  for cut in whole.cuts {
+    let pieces = [whole.prefix(cut), whole.suffix(from: cut)]
+    check(ChunkedResult(pieces) == expected, "a cut changes nothing")
+    for piece in pieces { piece.free() }
+  }
   let drip = (0..<count).map { Input(whole.bytes + $0, 1) }
   check(ChunkedResult(drip) == expected, "arriving byte by byte changes nothing")
   for piece in drip { piece.free() }

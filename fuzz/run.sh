@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fuzzes the parsers of the HTTP module with libFuzzer and the address sanitizer.
+# Fuzzes what reads a peer's bytes, with libFuzzer and the address sanitizer.
 #
 #   fuzz/run.sh SECONDS [TARGET...]     for SECONDS each; all targets unless some are named
 #
@@ -28,8 +28,11 @@ scratch=.build/fuzz
 products=$scratch/release
 sanitizers=-sanitize=fuzzer,address
 
-# An executable target cannot be linked with the fuzzer: the library is built, each harness linked by hand.
-swift build -c release --scratch-path "$scratch" --target HTTP -Xswiftc "$sanitizers" -Xswiftc -g
+# An executable target cannot be linked with the fuzzer: the libraries are built (with those that they
+# import), each harness linked by hand.
+for module in Caching Telemetry; do
+  swift build -c release --scratch-path "$scratch" --target "$module" -Xswiftc "$sanitizers" -Xswiftc -g
+done
 
 # A backtracer that is started by a crash would hang; leaks are not looked for (the runtime has some of its
 # own).
@@ -42,10 +45,11 @@ failed=0
 for target in "$@"; do
   [ -f "fuzz/$target.swift" ] || { echo "fuzz/run.sh: no target $target" >&2; exit 2; }
   # Bytes imports CLinux, whose module map is written by the build.
-  swiftc -O -g $sanitizers -parse-as-library -module-name HTTPFuzz -I "$products/Modules" \
+  swiftc -O -g $sanitizers -parse-as-library -module-name LarderFuzz -I "$products/Modules" \
     -Xcc -fmodule-map-file="$products/CLinux.build/module.modulemap" \
     "fuzz/$target.swift" fuzz/FuzzSupport.swift \
-    "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
+    "$products"/Caching.build/*.o "$products"/Telemetry.build/*.o "$products"/HTTP.build/*.o \
+    "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
     -use-ld=lld -o "$scratch/fuzz-$target"
   mkdir -p "fuzz/corpus/$target"
   log=$scratch/$target.log

@@ -11,7 +11,7 @@ public struct CachingOptions: Sendable, Equatable {
   public var heuristicCap: UInt32
   /// To the letter of the RFCs where the default profile is kinder to origins or safer for users: requests'
   /// `no-cache`, `max-age`, `min-fresh` and `max-stale` are obeyed, `s-maxage` forbids stale whatever stands
-  /// beside it, and responses that set cookies are stored when they state their freshness.
+  /// beside it, responses that set cookies are stored when they state their freshness, and errors by a guess.
   public var strict: Bool
 
   public init(

@@ -26,9 +26,10 @@ public func canonicalURL(from text: Span<UInt8>) -> [UInt8]? {
   while hostEnd < end, text[hostEnd] != .slash, text[hostEnd] != .question { hostEnd += 1 }
   // RFC 3986 §3.2.3 allows an empty port; without a scheme before it, it would be the end of one.
   let hasEmptyPort = start > 0 && text[hostEnd - 1] == .colon
-  guard Authority.isValid(text.extracting(start..<(hasEmptyPort ? hostEnd - 1 : hostEnd))) else { return nil }
+  let authority = text.extracting(start..<(hasEmptyPort ? hostEnd - 1 : hostEnd))
+  guard Authority.isValid(authority), !hasEmptyPort || portColon(in: authority) == nil else { return nil }
   var output = OutputBuffer(capacity: end - start + 1)
-  writeHost(text.extracting(start..<hostEnd), ports: .both, to: &output)
+  writeHost(authority, ports: .both, to: &output)
   writePathAndQuery(text.extracting(hostEnd..<end), to: &output)
   return copy(output.bytes)
 }
@@ -53,12 +54,12 @@ enum DefaultPorts {
   }
 }
 
-/// Writes `host[:port]` normalised: lower case, without an empty or default port (RFC 9110 §4.2.3).
+/// Writes `host[:port]`, which is valid, normalised: lower case, without a default port (RFC 9110 §4.2.3).
 func writeHost(_ authority: Span<UInt8>, ports: DefaultPorts, to output: inout OutputBuffer) {
   var end = authority.count
   if let colon = portColon(in: authority) {
     let port = authority.extracting((colon + 1)..<authority.count)
-    if port.count == 0 || ports.contains(port) { end = colon }
+    if ports.contains(port) { end = colon }
   }
   output.append(lowering: authority.extracting(0..<end))
 }

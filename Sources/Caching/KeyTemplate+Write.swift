@@ -58,6 +58,7 @@ extension KeyTemplate {
     case .method: writeMethod(request, to: &output)
     case .host:
       writeHost(request.head.bytes(request.authority), ports: ports(scheme), to: &output)
+    case .authority: output.append(request.head.bytes(request.authority))
     case .requestURI: writePathAndQuery(target, to: &output)
     case .path: writePathAndQuery(target.extracting(0..<(mark ?? target.count)), to: &output)
     case .arguments:
@@ -87,7 +88,7 @@ extension KeyTemplate {
   private static func writeCookie(
     _ name: Span<UInt8>, of request: borrowing Head, to output: inout OutputBuffer
   ) {
-    for line in request.lines where line.known == .cookie {
+    for line in request.lines where line.known == .cookie && !request.isHopByHop(line) {
       let value = request.value(line)
       var start = 0
       while start < value.count {
@@ -110,12 +111,13 @@ extension KeyTemplate {
     return true
   }
 
-  /// All lines of a field, joined by `, `.
+  /// All lines of a field, joined by `, `. What `Connection` names does not reach the origin, so it does not
+  /// count: else a page made without it would be kept under the key of one made with it.
   private static func writeField(
     _ name: Span<UInt8>, of request: borrowing Head, to output: inout OutputBuffer
   ) {
     var isFirst = true
-    for line in request.lines where request.name(line).equalsIgnoringCase(name) {
+    for line in request.lines where request.name(line).equalsIgnoringCase(name) && !request.isHopByHop(line) {
       if !isFirst { output.append(", ") }
       output.append(request.value(line))
       isFirst = false

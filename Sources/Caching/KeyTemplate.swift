@@ -15,15 +15,16 @@ public enum KeyTemplateError: Error, Equatable {
 /// `$http_NAME`, `${name}`, and literal text.
 ///
 /// They differ from nginx's where a key must not say less than the request (L6): `$uri` and `$args` are as
-/// received, not decoded; `$host` keeps a port that is not the scheme's default; and each variable's end is
-/// marked in the key, so that different values never add up to one key.
+/// received, not decoded; `$host` keeps a port that is not the scheme's default; `$http_host` is the host
+/// that the origin is asked for, whatever `Host` says beside a target in absolute form; and each variable's
+/// end is marked in the key, so that different values never add up to one key.
 public struct KeyTemplate: Sendable, Equatable {
   /// Changes with the form of keys; a store keeps it (L6).
   public static let version: UInt8 = 1
 
   enum Part: Sendable, Equatable {
     case literal([UInt8])
-    case scheme, method, host, requestURI, path, arguments, argumentMark
+    case scheme, method, host, authority, requestURI, path, arguments, argumentMark
     /// Names are lower-case; field names have dashes for underscores.
     case argument([UInt8])
     case cookie([UInt8])
@@ -47,7 +48,7 @@ public struct KeyTemplate: Sendable, Equatable {
   public init(_ text: String) throws(KeyTemplateError) {
     var reader = TemplateReader(text: Array(text.utf8))
     let parts = try reader.parts()
-    let hasHost = parts.contains { $0 == .host || $0 == .field(Array("host".utf8)) }
+    let hasHost = parts.contains { $0 == .host || $0 == .authority }
     guard hasHost else { throw .withoutHost }
     self.init(parts: parts)
   }
@@ -103,6 +104,7 @@ private struct TemplateReader {
     case "scheme": return .scheme
     case "request_method": return .method
     case "host": return .host
+    case "http_host": return .authority
     case "request_uri": return .requestURI
     case "uri": return .path
     case "args", "query_string": return .arguments

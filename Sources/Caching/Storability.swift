@@ -133,8 +133,12 @@ private func judged(
     source: lifetime.source, rules: staleRules(directives, options))
   freshness.allowStale(directives, status: status, options: options)
 
-  // An error of the origin is kept only by its explicit word, S7 of the security goals.
-  if status >= 500, lifetime.source.isGuessed, lifetime.seconds == 0 { return .not(.serverError) }
+  // An error is kept only by an explicit word, S7 of the security goals: with a guess, whoever provokes one
+  // shows it to everybody.
+  if status >= 400, lifetime.source == .none || lifetime.source == .heuristic {
+    if status >= 500 { return .not(.serverError) }
+    if !options.strict, !directives.noCache { return .not(.noFreshness) }
+  }
   if request.hasCredentials, freshness.isGuessed { return refusal(.credentials, status: status) }
   // Set-Cookie reaches this point in the strict profile only: never by a guess.
   if setsCookie(response, directives), freshness.isGuessed { return refusal(.setCookie, status: status) }

@@ -17,7 +17,7 @@ public enum ChunkedError: Error, Equatable, Sendable {
   case trailer(FieldFault)
   case trailersTooLong
 
-  /// The reason in a few words, for the log.
+  /// The reason in a few words, for the reply.
   public var text: StaticString {
     switch self {
     case .badSize: "bad chunk size"

@@ -80,12 +80,11 @@ private struct TransferCodings {
   /// Unlike other lists this one may have no empty members: parsers are known to differ about `chunked,`.
   private mutating func read(_ value: Span<UInt8>) throws(FramingFault) {
     var start = 0
-    while true {
+    repeat {
       let end = value.firstIndex(of: .comma, from: start) ?? value.count
       try readMember(value.extracting(value.trimmed(ByteRange(start, end))))
-      if end == value.count { return }
       start = end + 1
-    }
+    } while start <= value.count
   }
 
   private mutating func readMember(_ member: Span<UInt8>) throws(FramingFault) {

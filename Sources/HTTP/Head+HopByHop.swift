@@ -11,7 +11,8 @@ extension FieldSet {
   /// mean something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no
   /// effect.
   static let neverHopByHop = FieldSet(
-    .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age)
+    .host, .contentLength, .contentType, .contentEncoding, .contentRange, .cacheControl, .vary, .date, .age,
+    .forwarded, .xForwardedFor, .xForwardedProto, .xForwardedHost)
 }
 
 extension Head {
@@ -22,10 +23,13 @@ extension Head {
       remove(.hopByHop)
       return
     }
-    removeLines { head, line in
-      if FieldSet.hopByHop.contains(line.known) { return true }
-      return !FieldSet.neverHopByHop.contains(line.known) && head.isNamedByConnection(line)
-    }
+    removeLines { head, line in head.isHopByHop(line) }
+  }
+
+  /// `removeHopByHop` removes this line.
+  public func isHopByHop(_ line: FieldLine) -> Bool {
+    if FieldSet.hopByHop.contains(line.known) { return true }
+    return has(.connection) && !FieldSet.neverHopByHop.contains(line.known) && isNamedByConnection(line)
   }
 
   /// Whether `Connection` says more than nearly all do: `close`, `keep-alive` and fields that go in any case.

@@ -219,6 +219,12 @@ public struct FieldLine: Sendable {
     lines.removeLast(lines.count - kept)
   }
 
+  /// Removes the lines of fields that are not known ones and whose names are unwanted.
+  public mutating func removeOthers(where isUnwanted: (Span<UInt8>) -> Bool) {
+    guard present.contains(.other) else { return }
+    removeLines { head, line in line.known == .other && isUnwanted(head.name(line)) }
+  }
+
   /// Removes the lines that are unwanted, while all of them are still there to be looked at.
   mutating func removeLines(where isUnwanted: (borrowing Head, FieldLine) -> Bool) {
     for i in lines.indices { lines[i].isMarked = isUnwanted(self, lines[i]) }

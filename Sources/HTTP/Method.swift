@@ -21,6 +21,15 @@ public enum Method: UInt8, Sendable, CaseIterable {
     }
   }
 
+  /// Content has no defined meaning: some servers leave it unread and take it for the next request
+  /// (RFC 9110 §9.3.1, 9.3.2, 9.3.5 and 9.3.8).
+  public var mayLeaveBodyUnread: Bool {
+    switch self {
+    case .get, .head, .delete, .trace: true
+    case .options, .put, .purge, .post, .connect, .patch, .other: false
+    }
+  }
+
   /// As it is written in a request; empty for `.other`.
   public var text: StaticString {
     switch self {

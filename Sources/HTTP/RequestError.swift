@@ -37,7 +37,7 @@ public enum RequestError: Error, Equatable, Sendable {
     }
   }
 
-  /// The reason in a few words, for the log and the reply.
+  /// The reason in a few words, for the reply.
   public var text: StaticString {
     switch self {
     case .badMethod: "bad method"

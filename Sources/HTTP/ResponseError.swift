@@ -15,19 +15,4 @@ public enum ResponseError: Error, Equatable, Sendable {
   case headTooLarge
   case field(FieldFault)
   case framing(FramingFault)
-
-  /// The reason in a few words, for the log.
-  public var text: StaticString {
-    switch self {
-    case .badVersion: "bad HTTP version"
-    case .unsupportedVersion: "unsupported HTTP version"
-    case .badStatus: "bad status"
-    case .badReason: "bad reason phrase"
-    case .bodyNotAllowed: "a body where the status allows none"
-    case .connectionOptionsTooLong: "Connection too long"
-    case .headTooLarge: "head too large"
-    case .field(let fault): fault.text
-    case .framing(let fault): fault.text
-    }
-  }
 }

@@ -1,4 +1,5 @@
 public import Bytes
+public import Caching
 import Glibc
 import Synchronization
 
@@ -126,7 +127,7 @@ import Synchronization
   public var heldBytes: Int { body.withLock { published - $0.recycled } }
 
   /// A second waiter leaves its request, from which the one retry is made (L11). False: there is one already.
-  public func offerAlternateRequest(_ request: [UInt8]) -> Bool {
+  public func offerAlternateRequest(_ request: AlternateRequest) -> Bool {
     body.withLock {
       guard $0.alternateRequest == nil else { return false }
       $0.alternateRequest = request
@@ -134,7 +135,20 @@ import Synchronization
     }
   }
 
-  public var alternateRequest: [UInt8]? { body.withLock { $0.alternateRequest } }
+  public var alternateRequest: AlternateRequest? { body.withLock { $0.alternateRequest } }
+}
+
+/// What another waiter asked for, ready to be sent.
+public struct AlternateRequest: Equatable, Sendable {
+  /// The whole head, with its empty line.
+  public var bytes: [UInt8]
+  /// Of the request as that client sent it: they decide who else may read the response.
+  public var traits: RequestTraits
+
+  public init(_ bytes: [UInt8], _ traits: RequestTraits) {
+    self.bytes = bytes
+    self.traits = traits
+  }
 }
 
 /// What is shared with the readers of one worker. A cache line each, so that workers do not disturb another.

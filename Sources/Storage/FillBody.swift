@@ -18,7 +18,7 @@ import Glibc
   /// Bytes of the body that are gone with them.
   var recycled = 0
   var readers = 0
-  var alternateRequest: [UInt8]?
+  var alternateRequest: AlternateRequest?
   /// Set by commit: counts the blocks from then on.
   var record: BodyRef?
   /// The last block as it was before commit copied it to a smaller one; readers may still be in it.

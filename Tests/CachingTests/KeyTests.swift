@@ -135,6 +135,7 @@ struct CanonicalURLTests {
       ("/a", nil, "no host"),
       ("http:///a", nil, "no host"),
       ("http://:80/a", nil, "no host"),
+      ("http://ex.com:80:/a", nil, "an empty port behind a port"),
       ("http://u@ex.com/", nil, "user information"),
       ("http://ex.com/a b", nil, "a space"),
       ("http://ex.com/\r\n", nil, "control bytes"),

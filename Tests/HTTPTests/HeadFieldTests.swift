@@ -78,10 +78,12 @@ struct HopByHopTests {
       // Naming what frames a message, or says what it is and whether it may be stored, has no effect.
       (
         "Connection: host, content-length, cache-control, vary, content-encoding, date, age\r\nHost: a\r\n"
+          + "Connection: forwarded, x-forwarded-for\r\nForwarded: for=b\r\nX-Forwarded-For: b\r\n"
           + "Content-Length: 5\r\nCache-Control: private\r\nVary: b\r\nContent-Encoding: gzip\r\nDate: c\r\n"
           + "Age: 1\r\n",
         [
-          "Host|a", "Content-Length|5", "Cache-Control|private", "Vary|b", "Content-Encoding|gzip", "Date|c",
+          "Host|a", "Forwarded|for=b", "X-Forwarded-For|b", "Content-Length|5", "Cache-Control|private",
+          "Vary|b", "Content-Encoding|gzip", "Date|c",
           "Age|1",
         ]
       ),

@@ -238,6 +238,7 @@ struct RequestRefusalTests {
   func `is refused at the offending byte`(_ refusal: Refusal) {
     let outcome = parseRequest(octets(refusal.head))
     #expect(outcome == .refused(refusal.error, at: refusal.position))
+    #expect(!refusal.error.text.description.isEmpty)
   }
 
   @Test(arguments: requestLines + targets + fieldLines + hosts + framings)

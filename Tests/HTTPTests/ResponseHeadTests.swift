@@ -167,6 +167,17 @@ struct ResponseHeadTests {
     #expect(response.statedLength == 1000)
   }
 
+  @Test(arguments: ["", "Transfer-Encoding: chunked\r\n"])
+  func `no length is stated where there is none`(_ fields: String) throws {
+    let bytes = octets("HTTP/1.1 200 OK\r\n\(fields)\r\n")
+    let arrived = Arrived(bytes)
+    var response = ResponseHead()
+    let isComplete = unsafe try response.parse(arrived.base, count: bytes.count)
+    withExtendedLifetime(arrived) {}
+    #expect(isComplete)
+    #expect(response.statedLength == nil)
+  }
+
   @Test(arguments: [
     ("HTTP/1.1", "", true), ("HTTP/1.0", "", false), ("HTTP/1.1", "Connection: close\r\n", false),
     ("HTTP/1.0", "Connection: keep-alive\r\n", true), ("HTTP/1.2", "", true),

@@ -146,6 +146,29 @@ struct ConnectionSimulationTests {
     }
   }
 
+  @Test func `S2: what a server says between two requests is not the answer to the second`() throws {
+    try simulate(Seeds.some(6), workers: 1) { simulation in
+      var connection: ServerConnection?
+      let server = simulation.server { request, arrived in
+        connection = connection ?? arrived
+        return Page.response(request.target, ["Cache-Control: no-store"])
+      }
+      let client = simulation.client()
+      client.closesWhenDone = false
+      client.get("/first")
+      simulation.run { client.isAnswered }
+      simulation.run(for: 1000)
+      // Both are there when the proxy looks, and it looks at the request first.
+      client.get("/second")
+      while simulation.network.activeCount > 0 { simulation.network.stepOne() }
+      connection?.goOn([.text("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")])
+      while simulation.network.activeCount > 0 { simulation.network.stepOne() }
+      simulation.run { client.isAnswered }
+      simulation.checkWhole(client)
+      simulation.expect(server.connectAttempts, 2, "connections to the server")
+    }
+  }
+
   @Test func `L33: a client that takes nothing is given up after the body time-out`() throws {
     try simulate(Seeds.some(4)) { simulation in
       simulation.network.bufferSizes = [4096]

@@ -112,8 +112,9 @@ struct JoinTests {
     let larder = Larder()
     let fill = try #require(larder.join("k").started)
     #expect(fill.alternateRequest == nil)
-    #expect(fill.offerAlternateRequest([1, 2]))
-    #expect(!fill.offerAlternateRequest([3]))
-    #expect(fill.alternateRequest == [1, 2])
+    let request = AlternateRequest([1, 2], .cookie)
+    #expect(fill.offerAlternateRequest(request))
+    #expect(!fill.offerAlternateRequest(AlternateRequest([3], [])))
+    #expect(fill.alternateRequest == request)
   }
 }

@@ -76,18 +76,24 @@ public struct OriginRequest: Sendable {
 /// Reads messages off a socket, strictly: what a careful peer would refuse throws `malformed`.
 final class MessageReader {
   let socket: Socket
+  private let record: ([UInt8]) -> Void
   private var buffer: [UInt8] = []
   private var start = 0
   /// Every byte taken out since it was last set to empty.
   var taken: [UInt8] = []
 
-  init(_ socket: Socket) { self.socket = socket }
+  /// - Parameter record: is told of all bytes as they come.
+  init(_ socket: Socket, record: @escaping ([UInt8]) -> Void = { _ in }) {
+    self.socket = socket
+    self.record = record
+  }
 
   var buffered: Int { buffer.count - start }
 
   private func fill(_ what: String) throws {
     let more = try socket.receive()
     if more.isEmpty { throw SupportError.peerClosed(what) }
+    record(more)
     if start > 0 {
       buffer.removeFirst(start)
       start = 0

@@ -17,6 +17,7 @@ public final class MisbehavingOrigin: Sendable {
     var fallback: Script?
     var requests: [OriginRequest] = []
     var connections = 0
+    var received: [Int: [UInt8]] = [:]
     var open: [Int: Socket] = [:]
     var mostOpen = 0
     var visits: [String: Int] = [:]
@@ -45,6 +46,8 @@ public final class MisbehavingOrigin: Sendable {
   public var requests: [OriginRequest] { state.read { $0.requests } }
   public func requests(for target: String) -> [OriginRequest] { requests.filter { $0.target == target } }
   public func count(_ target: String) -> Int { requests(for: target).count }
+  /// Every byte that was read, for each connection that sent one.
+  public var received: [[UInt8]] { state.read { Array($0.received.values) } }
   public var connectionCount: Int { state.read { $0.connections } }
   public var openConnections: Int { state.read { $0.open.count } }
   /// The most connections that were open at one time.
@@ -94,7 +97,7 @@ public final class MisbehavingOrigin: Sendable {
   }
 
   private static func serve(_ socket: Socket, _ number: Int, _ state: Watched<State>) {
-    let reader = MessageReader(socket)
+    let reader = MessageReader(socket) { bytes in state.update { $0.received[number, default: []] += bytes } }
     do {
       while true {
         reader.taken = []

@@ -98,7 +98,7 @@ extension ClientConnection {
       }
     } catch {
       headNeedsMore = false
-      refuse(status: error.status)
+      refuse(status: error.status, because: error.text)
       return nil
     }
     if !headNeedsMore {

@@ -82,7 +82,7 @@ extension ClientConnection {
       }
     } catch {
       requestBody = .ended
-      exchange.requestBodyFailed(status: 400)
+      exchange.requestBodyFailed(status: 400, because: error.text)
       return count
     }
   }

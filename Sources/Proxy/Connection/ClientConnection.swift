@@ -189,9 +189,9 @@ final class ClientConnection: Channel, ExchangeClient {
   }
 
   /// Answers something that is no request we may act upon. Framing is in doubt: the connection ends.
-  func refuse(status: UInt16) {
+  func refuse(status: UInt16, because reason: StaticString? = nil) {
     let exchange = exchange ?? worker.takeExchange(client: self, facts: facts)
     self.exchange = exchange
-    exchange.refuse(status: status)
+    exchange.refuse(status: status, because: reason)
   }
 }

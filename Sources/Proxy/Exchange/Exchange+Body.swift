@@ -37,12 +37,12 @@ extension Exchange {
   }
 
   /// The body's framing is broken, or it is too long. The origin must not take it for complete.
-  func requestBodyFailed(status: UInt16) {
+  func requestBodyFailed(status: UInt16, because reason: StaticString? = nil) {
     collectLimit = 0
     ownFetch?.clientGone()
     ownFetch = nil
     leaveFill()
-    if phase == .delivering { stream?.cut(self) } else { refuse(status: status) }
+    if phase == .delivering { stream?.cut(self) } else { refuse(status: status, because: reason) }
   }
 
   /// The demo origin's slow page.

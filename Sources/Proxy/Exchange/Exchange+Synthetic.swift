@@ -5,11 +5,12 @@ import HTTP
 /// Responses of our own.
 extension Exchange {
   /// A request that is not one we may act upon. The connection ends with the answer.
-  func refuse(status: UInt16) {
+  func refuse(status: UInt16, because reason: StaticString? = nil) {
     leaveFill()
     decision = .synthetic(.refused)
     outgoing.closes = true
-    deliverOwn(status: status, body: Array("\(status) \(StatusText.reason(status))\n".utf8))
+    let text = "\(status) \(StatusText.reason(status))\(reason.map { ": \($0)" } ?? "")\n"
+    deliverOwn(status: status, body: Array(text.utf8))
   }
 
   /// The policy's own response.

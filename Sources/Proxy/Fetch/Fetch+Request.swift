@@ -24,12 +24,13 @@ extension Fetch {
     Self.writeRequestLine(of: exchange, isBuilt: isBuilt, to: &memory.pending)
     memory.request.write(to: &memory.pending)
     writeFraming()
+    if isLastOnConnection { memory.pending.append("Connection: close\r\n") }
     memory.pending.append("\r\n")
     headCount = memory.pending.count
   }
 
   /// The request of another waiter, ready to be sent if the first one's brings a failure (lifecycle L11).
-  static func alternateRequest(for exchange: Exchange) -> [UInt8] {
+  static func alternateRequest(for exchange: Exchange) -> AlternateRequest {
     var head = Head()
     head.copy(from: exchange.request.head)
     edit(&head, for: exchange, isBuilt: true)
@@ -37,12 +38,44 @@ extension Fetch {
     writeRequestLine(of: exchange, isBuilt: true, to: &output)
     head.write(to: &output)
     output.append("\r\n")
-    return output.bytes.array
+    return AlternateRequest(output.bytes.array, exchange.traits)
+  }
+
+  /// Takes another waiter's request in the place of the first one's. From here on the response is for that
+  /// waiter, whoever it is: it must not be stored or shown as an answer to the first one, which may have
+  /// shown other cookies or none. False: there is none.
+  func takeAlternate() -> Bool {
+    guard let alternate = fill.alternateRequest else { return false }
+    var parsed = RequestHead()
+    let isComplete = unsafe alternate.bytes.withUnsafeBufferPointer { bytes in
+      guard let base = bytes.baseAddress else { return false }
+      // With our own fields it may be larger than what a client may send.
+      let limits = HeadLimits(headBytes: 1 << 30, targetBytes: 1 << 30, fieldCount: 1 << 20)
+      do throws(RequestError) {
+        guard unsafe try parsed.parse(base, count: bytes.count, limits: limits) else { return false }
+      } catch {
+        return false
+      }
+      memory.request.copy(from: parsed.head)
+      return true
+    }
+    guard isComplete else { return false }
+    traits = alternate.traits
+    memory.pending.removeAll()
+    memory.pending.append(alternate.bytes)
+    headCount = alternate.bytes.count
+    worker.localIfAny(fill)?.starter = nil
+    return true
   }
 
   private static func edit(_ head: inout Head, for exchange: Exchange, isBuilt: Bool) {
     head.removeHopByHop()
     head.remove(Self.ownFields)
+    let isTrusted = exchange.facts.isTrusted
+    head.removeOthers { name in
+      ForgedName.isLookalike(name) || !isTrusted && ForgedName.isForwarding(name)
+        || isBuilt && ForgedName.isMethodOverride(name)
+    }
     if isBuilt { buildFillHead(&head) }
     if let left = exchange.hopsLeft {
       head.remove(.maxForwards)
@@ -65,6 +98,10 @@ extension Fetch {
       memory.request.append(.ifModifiedSince, entry.head.extracting(text))
     }
   }
+
+  /// A server that does not read this body would take it for a request of its own, and its answer for the
+  /// answer to the next one.
+  var isLastOnConnection: Bool { bodyFraming != .none && method.mayLeaveBodyUnread }
 
   private func writeFraming() {
     switch bodyFraming {

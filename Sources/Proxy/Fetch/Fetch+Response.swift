@@ -16,11 +16,29 @@ extension Fetch {
   }
 
   /// 1xx but 101, forwarded to those who wait (lifecycle L28). False: no origin means so many.
-  func interimArrived(_ bytes: [UInt8]) -> Bool {
+  func interimArrived(_ response: inout ResponseHead) -> Bool {
     interims += 1
     guard interims <= Self.interimFloodLimit else { return false }
-    if interims <= Self.interimLimit { worker.localIfAny(fill)?.interim(bytes) }
+    if interims <= Self.interimLimit, let readers = worker.localIfAny(fill) {
+      readers.interim(interimHead(&response))
+    }
     return true
+  }
+
+  /// What a client is told of a 1xx: nothing that belongs to the server's connection, or to one client.
+  private func interimHead(_ response: inout ResponseHead) -> [UInt8] {
+    response.head.removeHopByHop()
+    response.head.remove(.contentLength)
+    if kind != .passed { response.head.remove(.setCookie) }
+    var output = OutputBuffer(capacity: 256)
+    output.append("HTTP/1.1 ")
+    output.append(decimal: Int(response.status))
+    output.append(.space)
+    output.append(response.head.bytes(response.reason))
+    output.append("\r\n")
+    response.head.write(to: &output)
+    output.append("\r\n")
+    return output.bytes.array
   }
 
   /// The final head. `framing` says how its body ends.
@@ -236,7 +254,7 @@ extension Fetch {
     guard let connection else { return releaseServer() }
     self.connection = nil
     connection.fetch = nil
-    let isReusable = requestIsSent && connection.isReusable
+    let isReusable = requestIsSent && !isLastOnConnection && connection.isReusable
     if isReusable { worker.park(connection) } else { worker.close(connection) }
     releaseServer()
   }

@@ -197,13 +197,10 @@ final class Fetch: Timed {
 
   /// False: nobody else waits, or there was a retry already.
   func retryWithAlternate() -> Bool {
-    guard kind == .shared, retries == 0, let alternate = fill.alternateRequest else { return false }
+    guard kind == .shared, retries == 0, takeAlternate() else { return false }
     retries += 1
     // The other request asks for the whole response: no 304 answers it.
     revalidated = nil
-    memory.pending.removeAll()
-    memory.pending.append(alternate)
-    headCount = alternate.count
     return startOver()
   }
 

@@ -86,8 +86,7 @@ extension UpstreamConnection {
       }
       let end = start + response.end
       if response.status < 200 {
-        let bytes = unsafe Array(UnsafeBufferPointer(start: base + start, count: response.end))
-        guard response.status != 101, fetch.interimArrived(bytes) else {
+        guard response.status != 101, fetch.interimArrived(&response) else {
           worker.counters.add(.badResponse)
           fetch.responseWasBad()
           return false

@@ -46,6 +46,13 @@ final class UpstreamConnection: Channel {
     machine.phase == .idle && !hasLeftovers && !peerEndAnnounced && requestsServed < Self.requestLimit
   }
 
+  /// Nothing has come since the last response. What has come, and is not yet known to the loop, would be
+  /// taken for the answer to the next request; an end would cost it a replay, or a POST its life.
+  var isQuiet: Bool {
+    var byte: UInt8 = 0
+    return unsafe worker.loop.kernel.read(fd, into: &byte, count: 1) == -Int(EAGAIN)
+  }
+
   /// A fetch takes the connection over.
   func assign(_ fetch: Fetch) {
     self.fetch = fetch

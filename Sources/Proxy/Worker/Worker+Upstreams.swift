@@ -6,9 +6,12 @@ extension Worker {
   static let idlePerServer = 128
 
   func takeIdle(_ server: Server) -> UpstreamConnection? {
-    guard let connection = idleConnections(to: server)?.list.popLast() else { return nil }
-    counters.add(.upstreamConnectionsIdle, -1)
-    return connection
+    while let connection = idleConnections(to: server)?.list.popLast() {
+      counters.add(.upstreamConnectionsIdle, -1)
+      if connection.isQuiet { return connection }
+      close(connection)
+    }
+    return nil
   }
 
   func park(_ connection: UpstreamConnection) {
