@@ -66,8 +66,8 @@ const char *linux_signal_name(int number);
 /* The kernel kills this process when the thread that started it ends; 0 on success. */
 int linux_end_with_parent(void);
 
-/* Runs `path` with this process's environment, in a process group of its own, where the `count` descriptors of
-   `kept` stay open under their numbers. `arguments` ends with NULL. Returns 0 or an errno. */
+/* Runs `path` with this process's environment, in a process group of its own, where the `count` descriptors
+   of `kept` stay open under their numbers. `arguments` ends with NULL. Returns 0 or an errno. */
 int linux_spawn(pid_t *process, const char *path, char *const *arguments, const int *kept, int count);
 
 /* Lets the process have as many descriptors as the system allows it; returns how many that is. */

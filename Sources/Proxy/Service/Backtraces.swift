@@ -1,6 +1,6 @@
 import Glibc
 
-/// A crash prints where it happened: Swift's runtime starts a program for that, which it must be told of before
+/// A crash prints where it happened: Swift's runtime runs a program for that, which it must be told of before
 /// the process begins.
 enum Backtraces {
   private static let variable = "SWIFT_BACKTRACE"

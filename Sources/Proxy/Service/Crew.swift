@@ -81,7 +81,7 @@ final class Crew {
     watch.begin(threads)
     let drain = awaitOrder(orders)
     deployment.isDraining.store(true, ordering: .relaxed)
-    // A successor answers for both: a balancer that asks whether we are ready must not be told that we are not.
+    // With a successor, a balancer that asks whether we are ready must not be told that we are not.
     if drain == .last { wait(orders, milliseconds: deployment.configuration.drainDelayMilliseconds) }
     post(.drain(drain))
     wait(orders, milliseconds: deployment.configuration.drainTimeoutMilliseconds) { self.hasEnded }

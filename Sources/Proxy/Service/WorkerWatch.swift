@@ -42,9 +42,9 @@ final class WorkerWatch {
     if let pulse { WakeUp.signal(pulse) }
   }
 
-  /// The signal goes to the worker's own thread, so that the backtrace is of what it hangs in. Printing it takes
-  /// the handler away, and the thread goes on: the second signal ends the process. A thread that not even that
-  /// reaches is not waited for.
+  /// The signal goes to the worker's own thread, so that the backtrace is of what it hangs in. Printing that
+  /// takes the handler away, and the thread goes on: the second signal ends the process. A thread that not
+  /// even that reaches is not waited for.
   private func giveUp(_ worker: Int) -> Never {
     Service.warn("worker \(worker) has not turned for too long (--watchdog), and is ended")
     pthread_kill(threads[worker], SIGABRT)

@@ -64,8 +64,8 @@ final class Listener: Channel {
     return true
   }
 
-  /// Listens no more. Connections that the kernel has already accepted are taken first (lifecycle L30), unless
-  /// another process takes them: it has the same socket.
+  /// Listens no more. Connections that the kernel has already accepted are taken first (lifecycle L30),
+  /// unless another process takes them: it has the same socket.
   func stop(_ drain: Drain) {
     guard fd >= 0 else { return }
     if drain == .last { while acceptOne() {} }
