@@ -54,14 +54,14 @@ struct Child {
 
 /// An executable file, held open: what is put in its place later is another program.
 final class Program {
-  /// Where the running program was when it began.
-  static let path: String = {
+  /// Where the running program is; to be asked before anything is put in its place.
+  static func ownPath() -> String {
     let space = 4096
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: space) { buffer, count in
       count = unsafe max(readlink("/proc/self/exe", UnsafeMutableRawPointer(buffer.baseAddress!), space), 0)
     }
     return String(decoding: bytes, as: UTF8.self)
-  }()
+  }
 
   private let descriptor: CInt
 

@@ -15,6 +15,8 @@ final class Supervisor {
   private let pidFile: PidFile?
   private var supervision = Supervision()
   private var children: [Child] = []
+  /// Where an upgrade finds the new program.
+  private let path = Program.ownPath()
   private var program: Program
   private let kernel = Kernel()
   private var startIsDue: Milliseconds?
@@ -36,7 +38,7 @@ final class Supervisor {
 
   /// - Returns: The exit status, which is the last child's.
   func run() -> Int32 {
-    Backtraces.configure()
+    Backtraces.configure(programAt: path)
     start(as: .starting, program)
     while status == nil {
       wait()
@@ -108,9 +110,9 @@ final class Supervisor {
 
   private func startCandidate() {
     do throws(SystemError) {
-      start(as: .candidate, try Program(at: Program.path))
+      start(as: .candidate, try Program(at: path))
     } catch {
-      follow(supervision.couldNotStart("\(Program.path): \(error.reason)", as: .candidate))
+      follow(supervision.couldNotStart("\(path): \(error.reason)", as: .candidate))
     }
   }
 
