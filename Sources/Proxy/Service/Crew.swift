@@ -80,9 +80,11 @@ final class Crew {
   func runUntilEnd(_ orders: ProcessOrders) {
     watch.begin(threads)
     let drain = awaitOrder(orders)
-    deployment.isDraining.store(true, ordering: .relaxed)
     // With a successor, a balancer that asks whether we are ready must not be told that we are not.
-    if drain == .last { wait(orders, milliseconds: deployment.configuration.drainDelayMilliseconds) }
+    if drain == .last {
+      deployment.isDraining.store(true, ordering: .relaxed)
+      wait(orders, milliseconds: deployment.configuration.drainDelayMilliseconds)
+    }
     post(.drain(drain))
     wait(orders, milliseconds: deployment.configuration.drainTimeoutMilliseconds) { self.hasEnded }
     if !hasEnded {
