@@ -13,6 +13,7 @@ help: ## list the targets
 build: ## release build, the Swift runtime linked in: .build/release/larder
 	@scripts/setup.sh build
 	swift build -c release --static-swift-stdlib --product larder
+	@scripts/backtrace.sh
 
 run: build ## build and serve on :8080 (LISTEN=, ARGS='--backend HOST:PORT')
 	@LISTEN='$(LISTEN)' ARGS='$(ARGS)' scripts/run.sh

@@ -58,7 +58,8 @@ let package = Package(
       ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry", "Proxy"]),
     tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder", "TestSupport"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
-    tests("LarderTests", ["larder", "TestSupport"]),
+    .target(name: "ThreadStop", path: "Tests/ThreadStop"),
+    tests("LarderTests", ["larder", "TestSupport", "ThreadStop"]),
     tests("StyleTests", []),
   ],
   swiftLanguageModes: [.v6]

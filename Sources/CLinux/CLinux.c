@@ -5,8 +5,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -37,13 +40,37 @@ int linux_pin_thread(int n) {
   return -1;
 }
 
-int linux_termination_signals(void) {
+int linux_await_signals(int with_children) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
+  if (with_children) sigaddset(&set, SIGCHLD);
   if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) return -1;
   return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+const char *linux_signal_name(int number) { return sigabbrev_np(number); }
+
+int linux_end_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL); }
+
+int linux_spawn(pid_t *process, const char *path, char *const *arguments, const int *kept, int count) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int code = posix_spawn_file_actions_init(&actions);
+  if (code != 0) return code;
+  /* A descriptor copied onto itself loses its close-on-exec mark, in the child only. */
+  for (int i = 0; i < count && code == 0; i++)
+    code = posix_spawn_file_actions_adddup2(&actions, kept[i], kept[i]);
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  if (code == 0) code = posix_spawn(process, path, &actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return code;
 }
 
 unsigned long linux_raise_descriptor_limit(void) {

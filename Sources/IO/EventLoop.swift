@@ -96,6 +96,13 @@ import Glibc
     channel.fd = -1
   }
 
+  /// Closes a channel whose socket other processes have too: it would go on waking this loop.
+  public func closeShared(_ channel: Channel) {
+    guard channel.fd >= 0 else { return }
+    kernel.unwatch(poll, channel.fd)
+    close(channel)
+  }
+
   /// Sets or moves the deadline of an enrolled owner; 0 takes it away. Moving it later costs nothing.
   public func setDeadline(_ timed: Timed, _ deadline: Milliseconds) {
     timed.deadline = deadline

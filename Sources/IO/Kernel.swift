@@ -79,6 +79,9 @@ open class Kernel {
     linux_epoll_set(poll, EPOLL_CTL_ADD, fd, interest, token) == 0 ? 0 : -errno
   }
 
+  /// Watches it no longer. Closing does that alone only for a descriptor that nobody else has a copy of.
+  open func unwatch(_ poll: CInt, _ fd: CInt) { _ = linux_epoll_set(poll, EPOLL_CTL_DEL, fd, 0, 0) }
+
   /// A new poll descriptor.
   open func makePoll() -> CInt {
     let poll = epoll_create1(CInt(EPOLL_CLOEXEC))

@@ -2,6 +2,7 @@
 ///
 /// Names follow Prometheus' rules: base units, `_total` for what only grows.
 enum MetricFamily: CaseIterable {
+  case turns
   case clientBytesReceived, clientBytesSent
   case connectionsAccepted, connectionsRefused, proxyHeadersRefused, connectionsOpen
   case requestsCollapsed
@@ -18,7 +19,7 @@ enum MetricFamily: CaseIterable {
   var kind: MetricKind {
     switch self {
     case .connectionsOpen, .fillsInFlight, .upstreamConnectionsOpen, .upstreamConnectionsIdle: .gauge
-    case .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
+    case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
       .proxyHeadersRefused, .requestsCollapsed,
       .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
@@ -29,6 +30,7 @@ enum MetricFamily: CaseIterable {
 
   var name: StaticString {
     switch self {
+    case .turns: "larder_worker_turns_total"
     case .clientBytesReceived: "larder_client_received_bytes_total"
     case .clientBytesSent: "larder_client_sent_bytes_total"
     case .connectionsAccepted: "larder_client_connections_accepted_total"
@@ -60,6 +62,7 @@ enum MetricFamily: CaseIterable {
 
   var help: StaticString {
     switch self {
+    case .turns: "Turns of the workers' event loops."
     case .clientBytesReceived: "Bytes read from clients."
     case .clientBytesSent: "Bytes written to clients."
     case .connectionsAccepted: "Client connections accepted."
@@ -94,7 +97,8 @@ enum MetricFamily: CaseIterable {
     switch self {
     case .fillsEnded: "outcome"
     case .upstreamErrors, .timeouts, .purges: "kind"
-    case .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused, .connectionsOpen,
+    case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
+      .connectionsOpen,
       .proxyHeadersRefused, .requestsCollapsed, .fillsStarted, .fillsInFlight, .readersCut, .upstreamRequests,
       .upstreamRetries,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,

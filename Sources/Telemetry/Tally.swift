@@ -1,6 +1,8 @@
 /// Everything a worker counts one by one. Each is a series of one metric family; no `default` in the mapping,
 /// so that a new case must be given its name to compile.
 public enum Tally: Int, CaseIterable, Sendable {
+  /// Of the worker's event loop; the watchdog reads them (L29).
+  case turns
   case clientBytesReceived, clientBytesSent
   case connectionsAccepted, connectionsRefused, proxyHeadersRefused
   /// Gauge.
@@ -37,6 +39,7 @@ extension Tally {
   /// The family this belongs to, and the value of that family's label, if it has one.
   var series: (family: MetricFamily, label: StaticString?) {
     switch self {
+    case .turns: (.turns, nil)
     case .clientBytesReceived: (.clientBytesReceived, nil)
     case .clientBytesSent: (.clientBytesSent, nil)
     case .connectionsAccepted: (.connectionsAccepted, nil)

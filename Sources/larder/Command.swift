@@ -9,10 +9,10 @@ enum ExitStatus: Int32 {
 }
 
 enum Command: String, CaseIterable {
-  case serve, check, purge, version, help
+  case serve, check, purge, upgrade, version, help
   case demoOrigin = "demo-origin"
 
-  static let inOrderOfHelp: [Command] = [.serve, .check, .demoOrigin, .purge, .version, .help]
+  static let inOrderOfHelp: [Command] = [.serve, .check, .demoOrigin, .purge, .upgrade, .version, .help]
 
   var synopsis: String {
     switch self {
@@ -20,6 +20,7 @@ enum Command: String, CaseIterable {
     case .check: "larder check [--print] [flags of serve]"
     case .demoOrigin: "larder demo-origin [--listen ADDR]..."
     case .purge: "larder purge URL [--to ADDR] [--admin-token TOKEN]"
+    case .upgrade: "larder upgrade --pid N | --pid-file PATH"
     case .version: "larder version"
     case .help: "larder help [command]"
     }
@@ -31,6 +32,7 @@ enum Command: String, CaseIterable {
     case .check: "Say whether serve would take these flags, and with --print which values are in effect."
     case .demoOrigin: "Serve a few example pages, to try the proxy with."
     case .purge: "Remove a URL, with every variant of it, from the cache of a running Larder."
+    case .upgrade: "Have a running Larder go over to the program that is now in its place, without a gap."
     case .version: "Print the version."
     case .help: "Describe a command."
     }
@@ -44,6 +46,7 @@ enum Command: String, CaseIterable {
       case .check: CheckArguments.options.help(defaults: CheckArguments())
       case .demoOrigin: DemoOriginArguments.options.help(defaults: DemoOriginArguments())
       case .purge: PurgeArguments.options.help(defaults: PurgeArguments())
+      case .upgrade: UpgradeArguments.options.help(defaults: UpgradeArguments())
       case .version, .help: ""
       }
     let amounts =
@@ -56,7 +59,7 @@ enum Command: String, CaseIterable {
         --flag=VALUE.
 
         """
-      case .demoOrigin, .purge, .version, .help: ""
+      case .demoOrigin, .purge, .upgrade, .version, .help: ""
       }
     return "Usage: \(synopsis)\n\n\(summary)\n\(flags)\(amounts)"
   }
@@ -67,6 +70,7 @@ enum Command: String, CaseIterable {
     case .check: try runCheck(arguments)
     case .demoOrigin: try runDemoOrigin(arguments)
     case .purge: try runPurge(arguments)
+    case .upgrade: try runUpgrade(arguments)
     case .version: try runVersion(arguments)
     case .help: try runHelp(arguments)
     }
@@ -80,11 +84,12 @@ enum CommandError: Error {
   case noCommand
   case service(ServiceError)
   case admin(AdminError)
+  case upgrade(UpgradeError)
 
   var status: ExitStatus {
     switch self {
     case .usage, .unknownCommand, .noCommand: .usage
-    case .service, .admin: .failure
+    case .service, .admin, .upgrade: .failure
     }
   }
 
@@ -95,6 +100,7 @@ enum CommandError: Error {
     case .noCommand: "no command, expected \(Self.commands)"
     case .service(let error): error.message
     case .admin(let error): error.message
+    case .upgrade(let error): error.message
     }
   }
 

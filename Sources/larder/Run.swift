@@ -1,3 +1,4 @@
+import Glibc
 import Proxy
 
 let version = "0.1.0"
@@ -30,7 +31,10 @@ private func isHelpFlag(_ argument: String) -> Bool { argument == "--help" || ar
 
 func runServe(_ arguments: [String]) throws(CommandError) {
   let configuration = try understood { () throws(UsageError) in try Configuration.parse(arguments) }
-  do { try Service.run(configuration) } catch { throw .service(error) }
+  let status: Int32
+  do { status = try Service.run(configuration) } catch { throw .service(error) }
+  // A child's own, which has said why.
+  if status != 0 { exit(status) }
 }
 
 func runCheck(_ arguments: [String]) throws(CommandError) {
@@ -53,6 +57,17 @@ func runPurge(_ arguments: [String]) throws(CommandError) {
     Output.standard.write(try AdminClient(purge.destination, token: purge.adminToken).purge(purge.url) + "\n")
   } catch {
     throw .admin(error)
+  }
+}
+
+func runUpgrade(_ arguments: [String]) throws(CommandError) {
+  let upgrade = try understood { () throws(UsageError) in try UpgradeArguments.parse(arguments) }
+  do {
+    let process = try RunningLarder(upgrade)
+    try process.askToUpgrade()
+    Output.standard.write("larder: process \(process.id) was asked; its log says how it went\n")
+  } catch {
+    throw .upgrade(error)
   }
 }
 

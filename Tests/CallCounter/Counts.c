@@ -101,7 +101,7 @@ void call_counter_prepare(void) {
   sigset_t steps;
   sigemptyset(&steps);
   sigaddset(&steps, SIGTRAP);
-  sigaddset(&steps, SIGUSR2);
+  sigaddset(&steps, SIGPROF);
   pthread_sigmask(SIG_UNBLOCK, &steps, NULL);
 }
 

@@ -133,9 +133,10 @@ int call_counter_step(pid_t thread) {
   action.sa_sigaction = stepped;
   if (sigaction(SIGTRAP, &action, NULL) != 0) return -1;
   action.sa_sigaction = begin;
-  if (sigaction(SIGUSR2, &action, NULL) != 0) return -1;
+  /* One that the service does not block. */
+  if (sigaction(SIGPROF, &action, NULL) != 0) return -1;
   atomic_store(&is_stepping, 1);
-  return (int)syscall(SYS_tgkill, getpid(), thread, SIGUSR2);
+  return (int)syscall(SYS_tgkill, getpid(), thread, SIGPROF);
 }
 
 #else

@@ -38,6 +38,7 @@ struct ConfigurationTests {
         "--first-byte-timeout=60s", "--gap-timeout=60s", "--upstream-idle-timeout=50s", "--queue-timeout=10s",
         "--collapse-timeout=5s", "--drain-timeout=30s", "--drain-delay=0s",
         "--max-clients=65536", "--max-head=64KiB", "--max-target=8KiB", "--max-fields=100", "--max-body=1GiB",
+        "--no-supervise=off", "--watchdog=10s", "--pid-file=none",
       ])
   }
 
@@ -84,7 +85,7 @@ struct ConfigurationTests {
       "--queue-timeout", "8ms", "--collapse-timeout", "9ms", "--drain-timeout", "10ms", "--drain-delay",
       "11ms",
       "--max-clients", "12", "--max-head", "1301", "--max-target", "1300", "--max-fields", "14",
-      "--max-body", "15")
+      "--max-body", "15", "--no-supervise", "--watchdog=16ms", "--pid-file", "/run/larder.pid")
     #expect(c.headTimeoutMilliseconds == 1)
     #expect(c.idleTimeoutMilliseconds == 2)
     #expect(c.bodyTimeoutMilliseconds == 3)
@@ -101,6 +102,9 @@ struct ConfigurationTests {
     #expect(c.maxTargetBytes == 1300)
     #expect(c.maxFields == 14)
     #expect(c.maxBodyBytes == 15)
+    #expect(c.servesAlone)
+    #expect(c.watchdogMilliseconds == 16)
+    #expect(c.pidFile == "/run/larder.pid")
   }
 
   @Test func `the caching rules get the lifetimes in seconds`() throws {

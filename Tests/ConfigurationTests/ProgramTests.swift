@@ -18,12 +18,12 @@ struct ProgramTests {
   func `help lists every command`(_ arguments: [String]) throws {
     let program = try Program.run(arguments)
     #expect(program.status == 0)
-    for command in ["serve", "check", "demo-origin", "purge", "version", "help"] {
+    for command in ["serve", "check", "demo-origin", "purge", "upgrade", "version", "help"] {
       #expect(program.output.contains("\n  \(command) "))
     }
   }
 
-  @Test(arguments: ["serve", "check", "demo-origin", "purge", "version"])
+  @Test(arguments: ["serve", "check", "demo-origin", "purge", "upgrade", "version"])
   func `each command has --help, which wins over all else`(_ command: String) throws {
     let usage = "Usage: larder \(command)"
     for arguments in [
@@ -37,13 +37,16 @@ struct ProgramTests {
   }
 
   @Test(arguments: [
-    ([], "no command, expected serve, check, demo-origin, purge, version or help"),
+    ([], "no command, expected serve, check, demo-origin, purge, upgrade, version or help"),
     (["srve"], "unknown command 'srve', did you mean serve?"),
     (
       ["--listen", ":80"],
-      "unknown command '--listen', expected serve, check, demo-origin, purge, version or help"
+      "unknown command '--listen', expected serve, check, demo-origin, purge, upgrade, version or help"
     ),
-    (["help", "me"], "unknown command 'me', expected serve, check, demo-origin, purge, version or help"),
+    (
+      ["help", "me"],
+      "unknown command 'me', expected serve, check, demo-origin, purge, upgrade, version or help"
+    ),
     (["version", "x"], "unexpected 'x', expected a flag such as --help"),
     (["serve", "--memry=1GiB"], "unknown flag --memry, did you mean --memory?"),
     (["serve", "--print"], "unknown flag --print, expected one that --help lists"),
@@ -54,6 +57,12 @@ struct ProgramTests {
       "--listen '3000': expected a port after the last colon, as in 127.0.0.1:8080"
     ),
     (["demo-origin", "--backend", "a:1"], "unknown flag --backend, expected one that --help lists"),
+    (["upgrade"], "the process is missing, expected either --pid N or --pid-file PATH"),
+    (
+      ["upgrade", "--pid=1", "--pid-file=a"],
+      "the process is missing, expected either --pid N or --pid-file PATH"
+    ),
+    (["upgrade", "--pid", "0"], "--pid '0': expected none or the id of a process"),
     (["purge"], "URL is missing, expected a URL such as http://example.com/path or example.com/path"),
     (["purge", "/path"], "URL '/path': expected a URL such as http://example.com/path or example.com/path"),
     (

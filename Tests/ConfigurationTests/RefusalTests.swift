@@ -74,6 +74,9 @@ private let wordRows: [Row] = [
   ("--key", "$host$", "a name after each $, as in $host or ${host}"),
   ("--key", "${host", "a name after each $, as in $host or ${host}"),
   ("--strict", "", "on or off"),
+  ("--no-supervise", "yes", "on or off"),
+  ("--pid-file", "", "none or a file's path"),
+  ("--pid-file", "/run/", "none or a file's path"),
   ("--strict", "yes", "on or off"),
   ("--strict", "true", "on or off"),
 ]
@@ -111,6 +114,7 @@ private let durationRows: [Row] =
     ("--collapse-timeout", timeOut, ["0", "5sec"]),
     ("--drain-timeout", drainTime, ["-1", "25h", "never"]),
     ("--drain-delay", drainTime, ["-1", "25h", ""]),
+    ("--watchdog", drainTime, ["-1", "25h", "off"]),
   ].flatMap { flag, expected, values in values.map { (flag, $0, expected) } }
 
 @Suite("Refusals")

@@ -30,6 +30,8 @@ private func startService() -> UInt16 {
   configuration.backends = [BackendAddress(fixed: SocketAddress(ipv4: 0x7f00_0001, port: originPort))]
   configuration.admin = nil
   configuration.workers = 1
+  configuration.servesAlone = true
+  configuration.watchdogMilliseconds = 0
   configuration.memoryBytes = 64 << 20
   configuration.maxObjectBytes = 8 << 20
   var ends: [CInt] = [0, 0]
@@ -48,7 +50,7 @@ private func startService() -> UInt16 {
     let started = configuration
     _ = try startThread {
       do {
-        try Service.run(started)
+        _ = try Service.run(started)
       } catch {
         fatalError("\(error)")
       }

@@ -124,6 +124,61 @@ struct DrainTests {
     #expect(try larder.process.awaitExit().status == 0)
   }
 
+  @Test(arguments: 1...3)
+  func `R10 100 requests and 20 long downloads in flight, under load: none is lost, exit status 0`(
+    _ round: Int
+  )
+    throws
+  {
+    let heads = Gate("the heads")
+    let rests = Gate("the rests of the bodies")
+    let body = pattern(4 << 20)
+    let origin = try MisbehavingOrigin { exchange in
+      switch exchange.target.prefix(5) {
+      case "/head": try heads.wait(seconds: 30)
+      case "/body":
+        try exchange.sendHead(200, ["Content-Length": "\(body.count)"])
+        try exchange.send(Array(body[..<1000]))
+        try rests.wait(seconds: 30)
+        return try exchange.send(Array(body[1000...]))
+      default: break
+      }
+      try exchange.respond(200, ["Cache-Control": "max-age=600"], "page")
+    }
+    let larder = try Larder(backends: [origin.address], flags: [])
+    let load = Load(larder)
+    let requests = try (0..<100).map { number in
+      let client = try larder.client(timeout: 30)
+      try client.sendRequest("/head\(number)")
+      return client
+    }
+    let downloads = try (0..<20).map { number in
+      let client = try larder.client(timeout: 30, receiveBuffer: 16 << 10)
+      try client.sendRequest("/body\(number)")
+      return (client, try client.readFinalHead())
+    }
+    for number in 0..<100 { try origin.awaitRequests(1, for: "/head\(number)") }
+    try load.awaitAnswers(100)
+    larder.process.send(signal: SIGTERM)
+    // Half of them while it still accepts, half of them after it.
+    if round % 2 == 0 { try eventually("the listener to be closed") { (try? larder.client()) == nil } }
+    heads.open()
+    for client in requests {
+      let answer = try client.readResponse()
+      #expect(answer.text == "page" && answer.isWhole)
+      client.close()
+    }
+    rests.open()
+    for (client, head) in downloads {
+      var response = head
+      try client.readBody(of: &response)
+      #expect(response.isWhole && response.body == body)
+      client.close()
+    }
+    #expect(try larder.process.awaitExit().status == 0)
+    _ = load.stop()
+  }
+
   @Test func `writing to a client that left does not end the process`() throws {
     let origin = try MisbehavingOrigin {
       try $0.respond(200, ["Cache-Control": "no-store"], pattern(3 << 20))

@@ -25,7 +25,7 @@ struct ConnectionSimulationTests {
           }
           wasReached = !simulation.clients.allSatisfy { $0.isDone }
           simulation.deployment.isDraining.store(true, ordering: .relaxed)
-          for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain) }
+          for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain(.last)) }
           let asked = simulation.clients.map { $0.hasAskedAll }
           simulation.runClients()
           for (client, hasAskedAll) in zip(simulation.clients, asked) {

@@ -163,7 +163,7 @@ struct ProxyHeaderSimulationTests {
         let slow = simulation.client()
         for client in [quick, slow] { client.sendRaw(Array(line.prefix(size))) }
         simulation.run(for: 100)
-        for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain) }
+        for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain(.last)) }
         simulation.run(for: 100)
         quick.sendRaw(Array(line.dropFirst(size)))
         quick.get("/a")

@@ -10,7 +10,7 @@ public final class LarderProcess: Sendable {
     public var signal: Int?
   }
 
-  let process: pid_t
+  public let process: pid_t
   private let output = Watched(Output())
   private let exit = Watched(Exit?.none)
 
@@ -153,13 +153,13 @@ public final class Larder: Sendable {
   public let adminPort: UInt16
 
   /// Two workers unless `flags` say otherwise: what is shared must be shared across threads.
-  public init(backends: [String], flags: [String]) throws {
+  public init(backends: [String], flags: [String], program: String = LarderProcess.binary) throws {
     var arguments = ["serve"]
     if !flags.contains("--listen") { arguments += ["--listen", "127.0.0.1:0"] }
     if !flags.contains("--admin") { arguments += ["--admin", "127.0.0.1:0"] }
     if !flags.contains("--workers") { arguments += ["--workers", "2"] }
     for backend in backends { arguments += ["--backend", backend] }
-    process = try LarderProcess(arguments: arguments + flags)
+    process = try LarderProcess(program: program, arguments: arguments + flags)
     port = try process.awaitLine("the listener's address") { line in
       line.hasPrefix("Listening on ") ? Self.port(in: line) : nil
     }

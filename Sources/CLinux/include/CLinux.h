@@ -56,9 +56,19 @@ void linux_name_thread(const char *name);
 /* Keeps the calling thread on the n-th processor that it may use; 0 on success. */
 int linux_pin_thread(int n);
 
-/* Blocks SIGTERM and SIGINT in the calling thread (and those it starts) and returns a non-blocking
-   signalfd for them; -1 on failure. */
-int linux_termination_signals(void);
+/* Blocks SIGTERM, SIGINT, SIGUSR1 and SIGUSR2 in the calling thread (and those it starts), on demand SIGCHLD
+   too, and returns a non-blocking signalfd for them; -1 on failure. */
+int linux_await_signals(int with_children);
+
+/* "SEGV" for SIGSEGV; NULL for a number that is no signal. */
+const char *linux_signal_name(int number);
+
+/* The kernel kills this process when the thread that started it ends; 0 on success. */
+int linux_end_with_parent(void);
+
+/* Runs `path` with this process's environment, in a process group of its own, where the `count` descriptors
+   of `kept` stay open under their numbers. `arguments` ends with NULL. Returns 0 or an errno. */
+int linux_spawn(pid_t *process, const char *path, char *const *arguments, const int *kept, int count);
 
 /* Lets the process have as many descriptors as the system allows it; returns how many that is. */
 unsigned long linux_raise_descriptor_limit(void);

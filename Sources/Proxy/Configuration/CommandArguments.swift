@@ -92,6 +92,33 @@ public struct PurgeArguments: Sendable, Equatable {
   }
 }
 
+/// What `larder upgrade` is told.
+public struct UpgradeArguments: Sendable, Equatable {
+  public var process: Int?
+  public var pidFile: String?
+
+  public init() {}
+
+  public static let options = OptionTable<UpgradeArguments>([
+    .value(
+      OptionText("pid", "N|none", in: "Process", "Id of the process that was started as larder serve."),
+      \.process, expected: "none or the id of a process", read: ValueText.process,
+      write: { $0.map { "\($0)" } ?? "none" }),
+    .value(
+      OptionText("pid-file", "PATH|none", in: "Process", "The file that its --pid-file names."),
+      \.pidFile, expected: "none or a file's path", read: ValueText.path, write: { $0 ?? "none" }),
+  ])
+
+  public static func parse(_ arguments: [String]) throws(UsageError) -> UpgradeArguments {
+    var result = UpgradeArguments()
+    _ = try options.apply(arguments, to: &result)
+    guard (result.process == nil) != (result.pidFile == nil) else {
+      throw .missingArgument("the process", expected: "either --pid N or --pid-file PATH")
+    }
+    return result
+  }
+}
+
 extension Option {
   /// The same flag for a command whose target holds this one's.
   func within<Outer: Sendable>(_ field: OptionField<Outer, Target>) -> Option<Outer> {

@@ -6,7 +6,7 @@ import Upstream
 extension Configuration {
   /// The flags of `larder serve`, in the order in which help and `check --print` show them.
   public static let options = OptionTable(
-    listening + upstream + caching + access + timeOuts + limits)
+    listening + upstream + caching + access + timeOuts + limits + process)
 
   private static let listening: [Option<Configuration>] = [
     .list(

@@ -47,6 +47,19 @@ enum ValueText {
     }
   }
 
+  /// `nil` for `none`.
+  static func path(_ text: String) throws(Rejection) -> String? {
+    guard !text.isEmpty, !text.hasSuffix("/"), !text.utf8.contains(0) else { throw Rejection(text) }
+    return text == "none" ? nil : text
+  }
+
+  /// `nil` for `none`.
+  static func process(_ text: String) throws(Rejection) -> Int? {
+    if text == "none" { return nil }
+    guard let id = Int(text), 1...1 << 22 ~= id else { throw Rejection(text) }
+    return id
+  }
+
   static func write(_ target: AccessLogTarget) -> String {
     switch target {
     case .off: "off"

@@ -62,6 +62,14 @@ public struct Configuration: Sendable, Equatable {
   public var drainTimeoutMilliseconds = 30_000
   public var drainDelayMilliseconds = 0
 
+  // The process (L29).
+  /// One process, without a parent that begins another when it ends badly.
+  public var servesAlone = false
+  /// Without a turn of a worker's loop, before the process is ended; 0: for ever.
+  public var watchdogMilliseconds = 10_000
+  /// Where the id of the process to be signalled is written; `nil`: nowhere.
+  public var pidFile: String?
+
   // Limits.
   /// Connections to each server.
   public var maxConnections = 256

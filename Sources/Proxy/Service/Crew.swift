@@ -6,25 +6,27 @@ import IO
 import Synchronization
 import Telemetry
 
-/// The workers of one deployment with their threads, from opening the sockets to the last worker's end.
+/// The workers of one deployment with their threads, from the sockets to the last worker's end.
 ///
 /// Belongs to the main thread.
 final class Crew {
   let deployment: Deployment
+  let sockets: ListeningSockets
   private let role: ListenerRole
-  /// Listening descriptors, by address and worker.
-  private var sockets: [(descriptors: [CInt], setting: ListenSetting)] = []
-  private var adminSocket: (descriptor: CInt, address: SocketAddress)?
   private var wakeUps: [CInt] = []
   private var threads: [pthread_t] = []
   /// Workers write to it when they listen, and when they have ended.
   private let progress: CInt
-  private let failure = Box()
+  private let reports = WorkerReports()
+  private let watch: WorkerWatch
+  private let kernel = Kernel()
 
-  var addresses: [SocketAddress] { sockets.map { $0.setting.address } }
-
-  init(_ configuration: Configuration, role: ListenerRole) throws(ServiceError) {
+  /// - Parameter pulse: Where the parent hears that the workers are well.
+  init(
+    _ configuration: Configuration, role: ListenerRole, sockets: ListeningSockets, pulse: CInt? = nil
+  ) throws(ServiceError) {
     self.role = role
+    self.sockets = sockets
     progress = eventfd(0, CInt(EFD_CLOEXEC))
     var wakeUps: [CInt] = []
     for _ in 0..<configuration.workers { wakeUps.append(eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))) }
@@ -46,29 +48,7 @@ final class Crew {
       configuration, seed: HashSeed(random.0, random.1), accessLog: log,
       mailboxes: wakeUps.map { fd in Mailbox { WakeUp.signal(fd) } },
       startedAt: Int64(time(nil)))
-    try open(configuration)
-  }
-
-  private func open(_ configuration: Configuration) throws(ServiceError) {
-    for setting in configuration.listen {
-      do throws(SystemError) {
-        let (descriptors, used) = try ListeningSocket.open(setting.address, count: configuration.workers)
-        sockets.append((descriptors, ListenSetting(used, expectsProxyHeader: setting.expectsProxyHeader)))
-      } catch {
-        throw .failed(flag: "--listen", value: "\(setting)", reason: error.reason)
-      }
-    }
-    guard let admin = configuration.admin, role == .proxy else { return }
-    do throws(SystemError) {
-      let (descriptors, used) = try ListeningSocket.open(admin, count: 1)
-      adminSocket = (descriptors[0], used)
-    } catch {
-      throw .failed(flag: "--admin", value: "\(admin)", reason: error.reason)
-    }
-  }
-
-  var addressLines: [String] {
-    sockets.map { "Listening on \($0.setting)" } + (adminSocket.map { ["Admin on \($0.address)"] } ?? [])
+    watch = WorkerWatch(deployment, wakeUps: wakeUps, reports: reports, pulse: pulse)
   }
 
   /// Starts the threads; returns when all of them listen.
@@ -76,8 +56,9 @@ final class Crew {
     for index in 0..<deployment.mailboxes.count {
       let start = WorkerStart(
         index: index, deployment: deployment, role: role, wakeUp: wakeUps[index],
-        listeners: sockets.map { ($0.descriptors[index], $0.setting.expectsProxyHeader) },
-        adminDescriptor: index == 0 ? adminSocket?.descriptor : nil, progress: progress, failure: failure)
+        listeners: sockets.clients.map { ($0.descriptors[index], $0.setting.expectsProxyHeader) },
+        adminDescriptor: index == 0 ? sockets.admin?.descriptor : nil, progress: progress,
+        reports: reports)
       do throws(SystemError) {
         threads.append(try startThread { start.run() })
       } catch {
@@ -90,37 +71,63 @@ final class Crew {
       guard unsafe read(progress, &count, 8) == 8 else { continue }
       listening += count
     }
-    if let error = failure.error.withLock({ $0 }) {
+    if let error = reports.error.withLock({ $0 }) {
       throw .failed(flag: "--workers", value: "\(threads.count)", reason: error.reason)
     }
   }
 
-  /// Waits for a signal, drains, and returns when every worker has ended or the time for it is over.
-  func superviseUntilEnd(signals: CInt) {
-    _ = awaitEvent(signals: signals, milliseconds: -1)
-    deployment.isDraining.store(true, ordering: .relaxed)
-    let delay = deployment.configuration.drainDelayMilliseconds
-    if delay > 0, awaitEvent(signals: signals, milliseconds: delay) == .signal { exit(1) }
-    post(.drain)
-    let clock = ContinuousClock()
-    let deadline = clock.now + .milliseconds(deployment.configuration.drainTimeoutMilliseconds)
-    var ended = 0
-    while ended < threads.count {
-      let left = deadline - clock.now
-      let milliseconds =
-        Int(left.components.seconds * 1000) + Int(left.components.attoseconds / 1_000_000_000_000_000)
-      guard milliseconds > 0 else { break }
-      switch awaitEvent(signals: signals, milliseconds: milliseconds) {
-      case .signal: exit(1)
-      case .progress(let count): ended += count
-      case .timeOut: break
-      }
+  /// Waits for the order to end, drains, and returns when every worker has ended or the time for it is over.
+  func runUntilEnd(_ orders: ProcessOrders) {
+    watch.begin(threads)
+    let drain = awaitOrder(orders)
+    // With a successor, a balancer that asks whether we are ready must not be told that we are not.
+    if drain == .last {
+      deployment.isDraining.store(true, ordering: .relaxed)
+      wait(orders, milliseconds: deployment.configuration.drainDelayMilliseconds)
     }
-    if ended < threads.count {
+    post(.drain(drain))
+    wait(orders, milliseconds: deployment.configuration.drainTimeoutMilliseconds) { self.hasEnded }
+    if !hasEnded {
       deployment.counters[0].add(.drainTimeouts)
       post(.closeNow)
     }
     end()
+  }
+
+  private var hasEnded: Bool { reports.ended.withLock { $0.count == threads.count } }
+
+  private func awaitOrder(_ orders: ProcessOrders) -> Drain {
+    while true {
+      if let drain = orders.next() { return drain }
+      pause(orders, until: nil)
+    }
+  }
+
+  /// Waits until `condition` holds, or the time is over. A second order to end ends the process at once.
+  private func wait(
+    _ orders: ProcessOrders, milliseconds: Int, until condition: () -> Bool = { false }
+  ) {
+    let deadline = kernel.now() + Milliseconds(milliseconds)
+    while !condition(), kernel.now() < deadline {
+      if orders.next() == .last, orders.secondEndsAtOnce { exit(1) }
+      pause(orders, until: deadline)
+    }
+  }
+
+  /// Sleeps until a signal, news from a worker, `deadline`, or the time to look after the workers.
+  private func pause(_ orders: ProcessOrders, until deadline: Milliseconds?) {
+    var watched = [
+      pollfd(fd: orders.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
+    ]
+    let next = [deadline, watch.nextLook].compactMap { $0 }.min()
+    let longest = next.map { CInt(clamping: max($0 - kernel.now(), 0)) } ?? -1
+    _ = unsafe poll(&watched, 2, longest)
+    if watched[1].revents != 0 {
+      var count: UInt64 = 0
+      _ = unsafe read(progress, &count, 8)
+    }
+    watch.lookIfDue()
   }
 
   /// Has the workers finish, and waits for them.
@@ -128,45 +135,19 @@ final class Crew {
     post(.closeNow)
     for thread in threads { _ = pthread_join(thread, nil) }
     threads = []
+    // Only now: until then they were written to, and their numbers must not become somebody else's.
+    for wakeUp in wakeUps { close(wakeUp) }
     _ = deployment.accessLog.close(within: 2000)
   }
 
-  func removeSockets() {
-    for address in addresses where address.isUnix {
-      _ = unsafe unlink(String(decoding: address.path, as: UTF8.self))
-    }
-  }
-
   private func post(_ mail: Mail) { for mailbox in deployment.mailboxes { mailbox.post(mail) } }
-
-  private enum Event: Equatable {
-    case signal, progress(Int), timeOut
-  }
-
-  private func awaitEvent(signals: CInt, milliseconds: Int) -> Event {
-    var watched = [
-      pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: progress, events: Int16(POLLIN), revents: 0),
-    ]
-    while true {
-      let count = unsafe poll(&watched, 2, CInt(clamping: milliseconds))
-      if count == 0 { return .timeOut }
-      if count > 0 { break }
-    }
-    if watched[0].revents != 0 {
-      var information = [UInt8](repeating: 0, count: 128)
-      _ = unsafe read(signals, &information, 128)
-      return .signal
-    }
-    var ended: UInt64 = 0
-    _ = unsafe read(progress, &ended, 8)
-    return .progress(Int(ended))
-  }
 }
 
-/// The first failure of a worker's start.
-final class Box: Sendable {
+/// What workers tell the main thread.
+final class WorkerReports: Sendable {
+  /// The first failure of a worker's start.
   let error = Mutex<SystemError?>(nil)
+  let ended = Mutex<Set<Int>>([])
 }
 
 /// What a worker's thread needs to begin.
@@ -178,24 +159,24 @@ struct WorkerStart: Sendable {
   let listeners: [(descriptor: CInt, expectsProxyHeader: Bool)]
   let adminDescriptor: CInt?
   let progress: CInt
-  let failure: Box
+  let reports: WorkerReports
 
   func run() {
     unsafe linux_name_thread("larder-\(index)")
     do throws(SystemError) {
       let worker = try Worker(index: index, deployment: deployment, kernel: Kernel(), policy: Policy())
-      let wake = try WakeUp(loop: worker.loop, adopting: wakeUp)
+      _ = try WakeUp(loop: worker.loop, adopting: wakeUp)
       for (descriptor, expectsProxyHeader) in listeners {
         try worker.listen(descriptor, role: role, expectsProxyHeader: expectsProxyHeader)
       }
       if let adminDescriptor { try worker.listen(adminDescriptor, role: .admin) }
       WakeUp.signal(progress)
       worker.run()
-      worker.loop.close(wake)
     } catch {
-      failure.error.withLock { first in if first == nil { first = error } }
+      reports.error.withLock { first in if first == nil { first = error } }
       WakeUp.signal(progress)
     }
+    reports.ended.withLock { _ = $0.insert(index) }
     WakeUp.signal(progress)
   }
 }

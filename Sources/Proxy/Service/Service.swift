@@ -11,17 +11,48 @@ import Upstream
 public enum Service {
   public static let version = "0.1.0"
 
-  /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
-  public static func run(_ configuration: Configuration) throws(ServiceError) {
-    try serve(configuration, role: .proxy)
-  }
-
-  static func serve(_ configuration: Configuration, role: ListenerRole) throws(ServiceError) {
+  /// Serves until SIGTERM or SIGINT, then drains; a second signal ends it at once. By default this process is
+  /// then the parent, and a child serves (lifecycle L29).
+  ///
+  /// - Returns: The exit status. Where it is not 0, why has been said.
+  public static func run(_ configuration: Configuration) throws(ServiceError) -> Int32 {
     _ = signal(SIGPIPE, SIG_IGN)
     _ = linux_raise_descriptor_limit()
-    // Before the first thread, so that all of them inherit the mask.
-    let signals = linux_termination_signals()
-    guard signals >= 0 else { throw .failed(flag: "", value: "", reason: "signalfd: \(errnoText(errno))") }
+    if let inheritance = try Inheritance.take() {
+      unsafe linux_name_thread("larder")
+      try serve(configuration, inheritance)
+    } else if configuration.servesAlone {
+      let pidFile = try PidFile(configuration)
+      try serve(configuration, role: .proxy)
+      pidFile?.remove()
+    } else {
+      return try Supervisor(configuration).run()
+    }
+    return 0
+  }
+
+  /// Serves as a child, until its parent says otherwise.
+  private static func serve(_ configuration: Configuration, _ inheritance: Inheritance) throws(ServiceError) {
+    let signals = try SignalQueue()
+    let sockets = try ListeningSockets(inheriting: inheritance, configuration)
+    var configuration = configuration
+    configuration.workers = sockets.workers
+    try serve(
+      configuration, role: .proxy, ProcessOrders(signals, isChild: true), sockets, pulse: inheritance.pulse)
+  }
+
+  /// Serves as the only process.
+  static func serve(_ configuration: Configuration, role: ListenerRole) throws(ServiceError) {
+    let signals = try SignalQueue()
+    let sockets = try ListeningSockets(opening: configuration, role: role)
+    try serve(configuration, role: role, ProcessOrders(signals, isChild: false), sockets, pulse: nil)
+    sockets.removeFiles()
+  }
+
+  private static func serve(
+    _ configuration: Configuration, role: ListenerRole, _ orders: ProcessOrders, _ sockets: ListeningSockets,
+    pulse: CInt?
+  ) throws(ServiceError) {
     var configuration = configuration
     var demo: Crew?
     if role == .proxy, configuration.backends.isEmpty {
@@ -30,7 +61,7 @@ public enum Service {
       configuration.backends = [BackendAddress(fixed: address)]
       say("No --backend: serving the demo origin on \(address)")
     }
-    let crew = try Crew(configuration, role: role)
+    let crew = try Crew(configuration, role: role, sockets: sockets, pulse: pulse)
     let resolver = Resolver(
       pools: [crew.deployment.pool],
       changed: { backend, failure in say("--backend \(backend): \(failure?.text ?? "resolved again")") })
@@ -41,12 +72,10 @@ public enum Service {
       throw .failed(flag: "", value: "", reason: error.reason)
     }
     try crew.start()
-    for line in crew.addressLines { say(line) }
-    crew.superviseUntilEnd(signals: signals)
+    if pulse == nil { for line in sockets.lines { say(line) } }
+    crew.runUntilEnd(orders)
     resolver.stop()
     demo?.end()
-    crew.removeSockets()
-    _ = close(signals)
   }
 
   private static func startDemoOrigin() throws(ServiceError) -> (Crew, SocketAddress) {
@@ -55,15 +84,21 @@ public enum Service {
     configuration.admin = nil
     configuration.workers = 1
     configuration.memoryBytes = DemoOrigin.smallMemory
-    let crew = try Crew(configuration, role: .demoOrigin)
+    let sockets = try ListeningSockets(opening: configuration, role: .demoOrigin)
+    let crew = try Crew(configuration, role: .demoOrigin, sockets: sockets)
     try crew.start()
-    return (crew, crew.addresses[0])
+    return (crew, sockets.clients[0].setting.address)
   }
 
   /// One line on standard output, at once.
-  static func say(_ text: String) {
-    let line = Array("\(text)\n".utf8)
-    _ = unsafe line.withUnsafeBytes { unsafe write(1, $0.baseAddress, $0.count) }
+  static func say(_ text: String) { write("\(text)\n", to: 1) }
+
+  /// One line on standard error, at once: what an operator should read.
+  static func warn(_ text: String) { write("larder: \(text)\n", to: 2) }
+
+  private static func write(_ line: String, to descriptor: CInt) {
+    let bytes = Array(line.utf8)
+    _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
   }
 
   static func errnoText(_ code: CInt) -> String { unsafe String(cString: strerror(code)) }

@@ -56,8 +56,16 @@ enum Mail: Sendable {
   case drained(Fill)
   /// A connection to a server, for the fetch that queued for it.
   case granted(UInt64, Server)
-  case drain
+  case drain(Drain)
   case closeNow
+}
+
+/// Who answers those that connect from now on.
+enum Drain: Equatable, Sendable {
+  /// Nobody: the service ends.
+  case last
+  /// The child that an upgrade has started.
+  case successor
 }
 
 /// A worker's mailbox as fills know it.

@@ -64,11 +64,12 @@ final class Listener: Channel {
     return true
   }
 
-  /// Takes what has already been accepted by the kernel, then listens no more (lifecycle L30).
-  func stop() {
+  /// Listens no more. Connections that the kernel has already accepted are taken first (lifecycle L30),
+  /// unless another process takes them: it has the same socket.
+  func stop(_ drain: Drain) {
     guard fd >= 0 else { return }
-    while acceptOne() {}
-    worker.loop.close(self)
+    if drain == .last { while acceptOne() {} }
+    worker.loop.closeShared(self)
   }
 }
 

@@ -106,6 +106,7 @@ import Upstream
 
   func turn(longest: Int) {
     turnCount += 1
+    counters.add(.turns)
     reuseFetchMemory()
     let isQuiet = takeMail()
     if logBuffer.isOn { logBuffer.flushIfOld(loop.now) }
@@ -140,7 +141,7 @@ import Upstream
       } else {
         pool.release(server)
       }
-    case .drain: drain()
+    case .drain(let drain): self.drain(drain)
     case .closeNow: mustClose = true
     }
   }
@@ -240,10 +241,10 @@ import Upstream
 
   // MARK: The end
 
-  func drain() {
+  func drain(_ drain: Drain) {
     guard !isDraining else { return }
     isDraining = true
-    for listener in listeners { listener.stop() }
+    for listener in listeners { listener.stop(drain) }
     for connection in Array(connections.values) { connection.drain() }
     closeIdleUpstreams()
   }

@@ -216,6 +216,9 @@ final class SimulatedKernel: Kernel {
     vacate(fd)
   }
 
+  /// Simulated descriptors have no copies.
+  override func unwatch(_ poll: CInt, _ fd: CInt) {}
+
   override func watch(_ pollFD: CInt, _ fd: CInt, token: UInt64, interest: UInt32) -> CInt {
     guard let poll = poll(pollFD) else { return -EBADF }
     if let code = faults.next(.watch) { return -code }
