@@ -15,11 +15,15 @@ extension Fetch {
     if machine.phase == .awaitingHead, bodyFraming != .none, !bodyHasEnded { wantBody() }
   }
 
-  /// 1xx but 101, forwarded to those who wait (lifecycle L28). False: no origin means so many.
+  /// 1xx but 101, forwarded to those who wait (lifecycle L28): signs of life, for which the time-out begins
+  /// anew. False: no origin means so many.
   func interimArrived(_ bytes: [UInt8]) -> Bool {
     interims += 1
     guard interims <= Self.interimFloodLimit else { return false }
-    if interims <= Self.interimLimit { worker.localIfAny(fill)?.interim(bytes) }
+    if interims <= Self.interimLimit {
+      fill.publishInterim(bytes)
+      setDeadline(worker.limits.firstByteTimeoutMilliseconds)
+    }
     return true
   }
 
