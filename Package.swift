@@ -21,7 +21,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
   name: "larder",
-  products: [.executable(name: "larder", targets: ["larder"])],
+  products: [
+    .executable(name: "larder", targets: ["larder"]),
+    // For tests alone, which preload it.
+    .library(name: "JumpingClock", type: .dynamic, targets: ["JumpingClock"]),
+  ],
   dependencies: [],
   targets: [
     .target(name: "CLinux"),
@@ -41,6 +45,7 @@ let package = Package(
       swiftSettings: [.treatAllWarnings(as: .error)]),
     // What a hit costs: a program that counts, and the test that compares.
     .target(name: "CallCounter", path: "Tests/CallCounter"),
+    .target(name: "JumpingClock", path: "Tests/JumpingClock"),
     .executableTarget(
       name: "hit-cost", dependencies: ["CallCounter", "IO", "Upstream", "Proxy"], path: "Tests/HitCost",
       swiftSettings: settings),

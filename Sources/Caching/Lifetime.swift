@@ -77,11 +77,12 @@ public func isHeuristicallyCacheable(_ status: UInt16) -> Bool {
 /// - Parameters:
 ///   - age: The head that holds `Age`: the response's own, or that of the 304 that confirmed it.
 ///   - requestTime: `CacheSeconds`; so is `responseTime`.
-///   - wallTime: As `responseTime`, in seconds since 1970.
+///   - wallTime: The same moment by the wall clock. Where that has jumped since the process began, one of the
+///     two is wrong: a response counts as old when both say so, or a jump ahead would make all of them stale.
 func initialAge(
   of response: borrowing Head, age: UInt32, requestTime: Int64, responseTime: Int64, wallTime: Int64
 ) -> UInt32 {
-  let apparent = date(of: response).map { max(0, wallTime - $0) } ?? 0
+  let apparent = date(of: response).map { max(0, min(wallTime, responseTime) - $0) } ?? 0
   let delay = max(0, responseTime - requestTime)
   return UInt32(min(max(apparent, Int64(age) + delay), Int64(Freshness.ceiling)))
 }

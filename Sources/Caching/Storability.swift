@@ -127,7 +127,8 @@ private func judged(
   age: UInt32, requestTime: Int64, responseTime: Int64, wallTime: Int64, options: CachingOptions
 ) -> Storability {
   let lifetime = lifetime(
-    status: status, response: response, directives: directives, wallTime: wallTime, options: options)
+    status: status, response: response, directives: directives, wallTime: max(wallTime, responseTime),
+    options: options)
   var freshness = Freshness(
     requestTime: requestTime, responseTime: responseTime, initialAge: age, lifetime: lifetime.seconds,
     source: lifetime.source, rules: staleRules(directives, options))

@@ -29,14 +29,16 @@ import Glibc
   private var resuming: [Timed] = []
   private var resumingNow: [Timed] = []
 
-  public init(kernel: Kernel) throws(SystemError) {
+  /// - Parameter cacheOffset: From `now` to the clock of ages, in milliseconds: by how much the wall clock
+  ///   was ahead when the process began. One for all loops whose threads share entries.
+  public init(kernel: Kernel, cacheOffset: Milliseconds) throws(SystemError) {
     self.kernel = kernel
     poll = kernel.makePoll()
     guard poll >= 0 else { throw SystemError(call: "epoll_create1", code: -poll) }
     unsafe events = .allocate(capacity: Self.eventCapacity)
     now = kernel.now()
-    wallSeconds = kernel.wallClock()
-    cacheOffset = wallSeconds * 1000 - now
+    wallSeconds = kernel.wallClock() / 1000
+    self.cacheOffset = cacheOffset
     wheel = TimerWheel(now: now)
   }
 
@@ -130,7 +132,7 @@ import Glibc
     }
     let count = unsafe kernel.wait(poll, events, capacity: Self.eventCapacity, milliseconds: wait)
     now = kernel.now()
-    wallSeconds = kernel.wallClock()
+    wallSeconds = kernel.wallClock() / 1000
     for i in 0..<max(count, 0) {
       let event = unsafe events[i]
       owner(of: event.token)?.ready(Readiness(rawValue: event.ready))

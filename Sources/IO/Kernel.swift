@@ -103,12 +103,15 @@ open class Kernel {
     return Milliseconds(time.tv_sec) * 1000 + Milliseconds(time.tv_nsec) / 1_000_000
   }
 
-  /// Seconds since 1970, for HTTP dates.
-  open func wallClock() -> Int64 {
+  /// Milliseconds since 1970, for HTTP dates: it may jump at any time, in both directions.
+  open func wallClock() -> Milliseconds {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME_COARSE, &time)
-    return Int64(time.tv_sec)
+    return Milliseconds(time.tv_sec) * 1000 + Milliseconds(time.tv_nsec) / 1_000_000
   }
+
+  /// From the monotonic clock to the wall clock, in milliseconds, as they stand now.
+  public var wallOffset: Milliseconds { wallClock() - now() }
 
   /// Monotonic microseconds, for latencies.
   open func microseconds() -> Int64 {

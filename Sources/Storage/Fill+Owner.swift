@@ -14,6 +14,13 @@ extension Fill {
     wakeReaders()
   }
 
+  /// Shows an interim response, a whole head, to those who wait for the final one (L28).
+  public func publishInterim(_ bytes: [UInt8]) {
+    body.withLock { $0.interims.append(bytes) }
+    interimCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    wakeReaders()
+  }
+
   /// Free memory at the end of the body, for the upstream's next bytes; `advance` then publishes them.
   ///
   /// - Parameter wanted: Rather a new block than fewer bytes than this; only where the body's length is not

@@ -46,6 +46,12 @@ extension Fill {
     _ = unsafe lanes[worker].isPending.exchange(false, ordering: .acquiringAndReleasing)
   }
 
+  /// Interim responses behind the first `seen`. Takes no lock when there are none.
+  public func interims(after seen: Int) -> [[UInt8]] {
+    guard interimCount.load(ordering: .sequentiallyConsistent) > seen else { return [] }
+    return body.withLock { Array($0.interims[seen...]) }
+  }
+
   /// The published bytes from `offset` on, as far as they lie together, at most `limit`; `nil`: none yet.
   /// Valid until the worker reports that all its readers have consumed them, or its last reader leaves.
   public func segment(at offset: Int, max limit: Int) -> (UnsafePointer<UInt8>, Int)? {

@@ -25,7 +25,7 @@ extension MemoryStore {
   private static let restoringEvictions = 16
 
   /// Evicts from the stripe whose least recently used is oldest. False: nothing is left in any.
-  private func evictOldest() -> Bool {
+  func evictOldest() -> Bool {
     // Each time from another stripe on, since many are equally old by a clock of seconds.
     let start = evictionStart.wrappingAdd(1, ordering: .relaxed).oldValue
     var oldest = Int64.max

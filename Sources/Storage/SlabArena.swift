@@ -121,6 +121,12 @@ import Synchronization
     slabs.withLock { $0.allocated } + outside.load(ordering: .relaxed) > budget
   }
 
+  /// So many allocations have been asked for.
+  var allocations: Int { slabs.withLock { $0.allocations } }
+
+  /// Has those of the allocations, counted from the first, find no room.
+  func fail(allocations: Range<Int>) { slabs.withLock { $0.failing = allocations } }
+
   public var statistics: ArenaStatistics {
     slabs.withLock {
       ArenaStatistics(

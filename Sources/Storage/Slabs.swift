@@ -31,6 +31,9 @@ import CLinux
   private var released: [UInt32] = []
   private var neverUsed = 0
 
+  /// Of the allocations, counted from the first, those that find no room: for tests of what comes of that.
+  var failing = 0..<0
+  private(set) var allocations = 0
   private(set) var allocated = 0
   private(set) var spansInUse = 0
   var spansResident: Int { spansInUse + spares.count }
@@ -46,7 +49,8 @@ import CLinux
 
   mutating func allocate(_ sizeClass: Int, allowance: Int) -> SlabBlock? {
     let bytes = SizeClass.bytes(sizeClass)
-    guard allocated + bytes <= allowance else { return nil }
+    allocations += 1
+    guard allocated + bytes <= allowance, !failing.contains(allocations) else { return nil }
     if partial[sizeClass] == Slabs.none, !assignSpan(to: sizeClass) { return nil }
     let span = partial[sizeClass]
     let block = takeBlock(of: span, bytes: bytes)

@@ -62,15 +62,15 @@ func withFields<Result>(_ fields: [String], body: (borrowing Head) throws -> Res
   try withRequest(["GET / HTTP/1.1", "Host: example.com"] + fields) { try body($0.head) }
 }
 
-/// The verdict on a response that arrives at second 1000 of the cache's clock, at `noon`.
+/// The verdict on a response that arrives at `noon`, by a wall clock that has jumped so many seconds.
 func judge(
   _ fields: [String], status: Int = 200, method: HTTP.Method = .get, request: RequestTraits = [],
-  delay: Int64 = 0, options: CachingOptions = CachingOptions()
+  delay: Int64 = 0, jump: Int64 = 0, options: CachingOptions = CachingOptions()
 ) throws -> Storability {
   try withResponse(fields, status: status) { response in
     storability(
       method: method, request: request, status: UInt16(status), response: response,
-      directives: .parse(from: response), requestTime: 1000 - delay, responseTime: 1000, wallTime: noon,
-      options: options)
+      directives: .parse(from: response), requestTime: noon - delay, responseTime: noon,
+      wallTime: noon + jump, options: options)
   }
 }

@@ -3,12 +3,13 @@ import Testing
 
 /// The life of a response that is stored.
 private func life(
-  _ fields: [String], status: Int = 200, delay: Int64 = 0, options: CachingOptions = CachingOptions()
+  _ fields: [String], status: Int = 200, delay: Int64 = 0, jump: Int64 = 0,
+  options: CachingOptions = CachingOptions()
 ) throws -> Freshness {
   // The validator makes it storable whatever its freshness.
   guard
     case .storable(let freshness) = try judge(
-      fields + ["ETag: \"a\""], status: status, delay: delay, options: options)
+      fields + ["ETag: \"a\""], status: status, delay: delay, jump: jump, options: options)
   else {
     Issue.record("not stored: \(fields)")
     return Freshness(requestTime: 0, responseTime: 0, lifetime: 0, source: .none)
@@ -101,6 +102,28 @@ struct LifetimeTests {
     #expect(try life(["Cache-Control: max-age=60"] + fields, delay: delay).initialAge == age, reason)
   }
 
+  private static let days: Int64 = 3 * 86_400
+
+  /// Age and lifetime after the wall clock has jumped three days, where the origin's goes right.
+  @Test(
+    arguments: [
+      (days, ["Cache-Control: max-age=60", "Date: " + date(0)], 0, 60, "a right Date looks old, and is not"),
+      (-days, ["Cache-Control: max-age=60", "Date: " + date(0)], 0, 60, "a right Date is ahead of us"),
+      (days, ["Cache-Control: max-age=60", "Date: " + date(0), "Age: 7"], 7, 60, "what caches say counts"),
+      (days, ["Cache-Control: max-age=60", "Date: " + date(-30)], 30, 60, "what is old by both clocks"),
+      (days, ["Expires: " + date(60), "Date: " + date(0)], 0, 60, "one clock wrote both"),
+      (-days, ["Expires: " + date(60)], 0, 60, "without Date: not fresh for three days"),
+      (days, ["Expires: " + date(60)], 0, 0, "without Date: rather asked again"),
+      (days, ["Last-Modified: " + date(-600), "Date: " + date(0)], 0, 60, "a tenth by the origin's clock"),
+    ] as [(Int64, [String], UInt32, UInt32, Comment)])
+  func `R7: a jump of the wall clock changes no age and lengthens no lifetime`(
+    _ jump: Int64, _ fields: [String], _ age: UInt32, _ lifetime: UInt32, _ reason: Comment
+  ) throws {
+    let freshness = try life(fields, jump: jump)
+    #expect(freshness.initialAge == age, reason)
+    #expect(freshness.lifetime == lifetime, reason)
+  }
+
   private static let generous = CachingOptions(grace: 10, staleOnError: 600)
   private static let strict = CachingOptions(grace: 10, staleOnError: 600, strict: true)
 
@@ -132,12 +155,12 @@ struct LifetimeTests {
 
   @Test func `a stored error is not kept beyond its lifetime by the operator's word`() throws {
     let freshness = try life(["Cache-Control: max-age=1"], status: 503, options: Self.generous)
-    #expect(freshness.usefulUntil == 1001)
+    #expect(freshness.usefulUntil == noon + 1)
   }
 
   @Test func `times are kept`() throws {
     let freshness = try life(["Cache-Control: max-age=1"], delay: 3)
-    #expect(freshness.requestTime == 997)
-    #expect(freshness.responseTime == 1000)
+    #expect(freshness.requestTime == noon - 3)
+    #expect(freshness.responseTime == noon)
   }
 }

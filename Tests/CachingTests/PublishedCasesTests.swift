@@ -13,14 +13,14 @@ struct PublishedCasesTests {
           let traits = RequestTraits(first, directives: .parse(from: first), hasBody: false)
           let verdict = storability(
             method: .get, request: traits, status: UInt16(row.status), response: response,
-            directives: .parse(from: response), requestTime: 1000, responseTime: 1000, wallTime: noon,
+            directives: .parse(from: response), requestTime: noon, responseTime: noon, wallTime: noon,
             options: options)
           guard case .storable(let freshness) = verdict else { return false }
           let names = VaryList.parse(from: response).names
           let stored = selectingHash(names.span, request: first, seed: seed)
           let presented = selectingHash(names.span, request: second, seed: seed)
           guard stored == presented else { return false }
-          let now: Int64 = row.pauses ? 1003 : 1000
+          let now: Int64 = row.pauses ? noon + 3 : noon
           let use = RequestDirectives.parse(from: second).use(freshness, at: now, strict: options.strict)
           return use == .fresh || use == .staleWhileRevalidating
         }

@@ -170,7 +170,7 @@ struct ConfirmedTests {
       }
       return try withResponse(head.split(separator: "\r\n").dropFirst().map { String($0) }) { merged in
         storabilityOfConfirmed(
-          request: [], status: 200, merged: merged, update304: update, requestTime: 2000, responseTime: 2000,
+          request: [], status: 200, merged: merged, update304: update, requestTime: noon, responseTime: noon,
           wallTime: noon, options: CachingOptions())
       }
     }
@@ -189,7 +189,7 @@ struct ConfirmedTests {
       return
     }
     #expect(freshness.lifetime == 30)
-    #expect(freshness.responseTime == 2000)
+    #expect(freshness.responseTime == noon)
     // Without a Date of its own the 304 was made just now; the stored one tells of the old response.
     #expect(freshness.initialAge == 0)
   }

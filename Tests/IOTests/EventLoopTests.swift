@@ -8,7 +8,9 @@ import Testing
 struct EventLoopTests {
   private let kernel = ScriptedKernel()
 
-  private func makeLoop() throws -> EventLoop { try EventLoop(kernel: kernel) }
+  private func makeLoop() throws -> EventLoop {
+    try EventLoop(kernel: kernel, cacheOffset: kernel.wallOffset)
+  }
 
   private func event(_ timed: Timed, _ readiness: Readiness = .readable) -> ScriptedKernel.Event {
     ScriptedKernel.Event(token: timed.token, readiness: readiness)
@@ -268,7 +270,7 @@ struct RealEventLoopTests {
   }
 
   @Test func `bytes, room and the peer's end are told once each`() throws {
-    let loop = try EventLoop(kernel: Kernel())
+    let loop = try EventLoop(kernel: Kernel(), cacheOffset: 0)
     let (mine, theirs) = pair()
     let channel = Watched(mine)
     try loop.add(channel)
@@ -286,7 +288,7 @@ struct RealEventLoopTests {
   }
 
   @Test func `events of a closed channel do not reach the one that has its place`() throws {
-    let loop = try EventLoop(kernel: Kernel())
+    let loop = try EventLoop(kernel: Kernel(), cacheOffset: 0)
     let (mine, theirs) = pair()
     let (closing, peer) = pair()
     let old = Watched(mine)
@@ -315,7 +317,7 @@ struct RealEventLoopTests {
   }
 
   @Test func `a deadline ends a wait without end`() throws {
-    let loop = try EventLoop(kernel: Kernel())
+    let loop = try EventLoop(kernel: Kernel(), cacheOffset: 0)
     let timed = Watched(-1)
     loop.enroll(timed)
     let start = loop.now

@@ -100,7 +100,7 @@ struct MailboxTests {
   }
 
   @Test func `a signal ends the loop's wait and is used up by it`() throws {
-    let loop = try EventLoop(kernel: Kernel())
+    let loop = try EventLoop(kernel: Kernel(), cacheOffset: 0)
     let fd = eventfd(0, CInt(EFD_NONBLOCK))
     let wake = try WakeUp(loop: loop, adopting: fd)
     let poster = try startThread { for _ in 0..<3 { WakeUp.signal(fd) } }

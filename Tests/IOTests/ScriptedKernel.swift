@@ -24,7 +24,7 @@ final class ScriptedKernel: Kernel {
   private(set) var reset: [CInt] = []
 
   override func now() -> Milliseconds { clock }
-  override func wallClock() -> Int64 { wall }
+  override func wallClock() -> Milliseconds { wall * 1000 }
   override func makePoll() -> CInt { 1000 }
   override func close(_ fd: CInt) { closed.append(fd) }
   override func reset(_ fd: CInt) { reset.append(fd) }

@@ -15,7 +15,7 @@ struct InterimTests {
       try exchange.respond(200, ["Cache-Control": "max-age=600"], "page")
     }
     try withLarder(before: [origin]) { larder in
-      let modern = try (0..<2).map { _ in
+      let modern = try (0..<8).map { _ in
         let client = try larder.client()
         try client.sendRequest("/")
         return client
@@ -35,6 +35,7 @@ struct InterimTests {
       }
       let plain = try old.readResponse()
       #expect(plain.interim.isEmpty && plain.text == "page")
+      #expect(origin.requests.count == 1)  // whichever worker they are on
       #expect(try larder.fetch("/").interim.isEmpty)
     }
   }

@@ -3,63 +3,6 @@ import TestSupport
 
 @Suite("Origins that misbehave")
 struct OriginFaultTests {
-  /// A response that two parsers could read differently, or none at all.
-  static let garbage: [(String, String)] = [
-    ("nothing HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n"), ("an empty line", "\r\n\r\n"),
-    ("another version", "HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("no version digits", "HTTP/x.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("a status of two digits", "HTTP/1.1 20 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("a status of four digits", "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("a status below 100", "HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("a status of 600", "HTTP/1.1 600 OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("letters for a status", "HTTP/1.1 abc OK\r\nContent-Length: 2\r\n\r\nok"),
-    ("a control byte in the reason", "HTTP/1.1 200 O\u{1}K\r\nContent-Length: 2\r\n\r\nok"),
-    ("a bare LF", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok"),
-    ("a bare CR in a value", "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 2\r\n\r\nok"),
-    ("NUL in a value", "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok"),
-    ("obs-fold", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 2\r\n\r\nok"),
-    ("a space before the colon", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok"),
-    ("a field without a name", "HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 2\r\n\r\nok"),
-    ("no colon", "HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\nok"),
-    ("lengths that differ", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!"),
-    ("a list of lengths that differ", "HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nok!"),
-    ("a negative length", "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok"),
-    ("a length with a sign", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok"),
-    ("an empty length", "HTTP/1.1 200 OK\r\nContent-Length: \r\n\r\nok"),
-    ("a length past 64 bits", "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551618\r\n\r\nok"),
-    (
-      "both framings",
-      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-    ),
-    ("an unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nok"),
-    ("chunked not last", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nok"),
-    ("chunked twice", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
-    ("chunked in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
-    ("half a head", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: "), ("nothing at all", ""),
-    ("a head without an end", "HTTP/1.1 200 OK\r\nX: \(String(repeating: "y", count: 200_000))"),
-    ("a thousand fields", "HTTP/1.1 200 OK\r\n\(String(repeating: "X: y\r\n", count: 1000))\r\n"),
-  ]
-
-  @Test func `an ambiguous or broken response is a 502 of ours, nothing of it gets through`() throws {
-    let origin = try MisbehavingOrigin()
-    for (index, row) in Self.garbage.enumerated() {
-      origin.on("/\(index)") { exchange in
-        try exchange.send(row.1)
-        exchange.close()
-      }
-    }
-    origin.on("/fine") { try $0.respond(200, [:], "fine") }
-    try withLarder(before: [origin]) { larder in
-      let client = try larder.client()
-      for (index, row) in Self.garbage.enumerated() {
-        let response = try #require(try? client.fetch("/\(index)"), "\(row.0)")
-        #expect(response.status == 502, "\(row.0)")
-        #expect(!response.text.hasPrefix("ok") && response.fields["X"] == nil, "\(row.0)")
-        #expect(try client.fetch("/fine").text == "fine", "after \(row.0)")
-      }
-    }
-  }
-
   @Test(arguments: [
     "length", "chunk", "between chunks", "reset", "bad chunk", "long chunk data", "reset chunk",
   ])
@@ -147,34 +90,6 @@ struct OriginFaultTests {
     }
   }
 
-  @Test func `bytes behind a response end that connection and are not the next answer`() throws {
-    let origin = try MisbehavingOrigin { exchange in
-      let forged = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
-      try exchange.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nreal\(forged)")
-    }
-    try withLarder(["--workers", "1"], before: [origin]) { larder in
-      let client = try larder.client()
-      for number in 0..<10 { #expect(try client.fetch("/\(number)").text == "real") }
-    }
-  }
-
-  @Test func `204, 304 and HEAD have no body, whatever the origin says`() throws {
-    let origin = try MisbehavingOrigin { exchange in
-      switch exchange.target {
-      case "/204": try exchange.send("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n")
-      case "/304": try exchange.send("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n")
-      default: try exchange.respond(200, [:], "next")
-      }
-    }
-    try withLarder(["--workers", "1"], before: [origin]) { larder in
-      let client = try larder.client()
-      for target in ["/204", "/304"] {
-        _ = try client.fetch(target)
-        #expect(try client.fetch("/next").text == "next")
-      }
-    }
-  }
-
   @Test func `a huge but allowed head passes whole`() throws {
     let value = String(repeating: "v", count: 40_000)
     let origin = try MisbehavingOrigin {
@@ -198,6 +113,60 @@ struct OriginFaultTests {
         let response = try larder.fetch("/")
         #expect(response.cacheStatus == word && response.text == "body" && response.fields["T"] == nil)
       }
+    }
+  }
+
+  @Test(arguments: ["a reset", "a 500"])
+  func `R11 of 1,000 clients on one cold key, a slow origin that fails is asked twice, and nobody hangs`(
+    _ failure: String
+  ) throws {
+    let gate = Gate("the failure")
+    let origin = try MisbehavingOrigin { exchange in
+      try gate.wait()
+      if failure == "a reset" { exchange.reset() } else { try exchange.respond(500, [:], "broken") }
+    }
+    try withLarder(["--collapse-timeout", "60s"], before: [origin]) { larder in
+      let clients = try (0..<1000).map { _ in
+        let client = try larder.client()
+        try client.sendRequest("/")
+        return client
+      }
+      try larder.settle()
+      #expect(origin.requests.count == 1)
+      gate.open()
+      let responses = try clients.map { try $0.readResponse() }
+      #expect(Set(responses.map(\.status)) == [failure == "a reset" ? 502 : 500])
+      #expect(responses.count { !$0.isWhole } == 0)
+      #expect(origin.requests.count == 2)
+    }
+  }
+
+  @Test func `a client that is slow with its body is not the server's time-out`() throws {
+    let origin = try MisbehavingOrigin { exchange in
+      try exchange.respond(200, [:], try exchange.readBody())
+    }
+    try withLarder(["--first-byte-timeout", "150ms"], before: [origin]) { larder in
+      let client = try larder.client()
+      try client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nsl")
+      try origin.awaitRequests(1)
+      pause(milliseconds: 500)
+      try client.send("ow")
+      let response = try client.readResponse()
+      #expect(response.status == 200 && response.text == "slow")
+    }
+  }
+
+  @Test func `a server that does not take a body is late, however much the client would send`() throws {
+    let answered = Gate("the answer")
+    let origin = try MisbehavingOrigin { _ in try answered.wait() }
+    try withLarder(["--first-byte-timeout", "300ms"], before: [origin]) { larder in
+      let client = try larder.client()
+      let body = pattern(40 << 20)
+      let head = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: \(body.count)\r\n\r\n"
+      let upload = Task { try client.sendAsFarAsTaken(Array(head.utf8) + body) }
+      #expect(try client.readResponse().status == 504)
+      answered.open()
+      try upload.value()
     }
   }
 

@@ -34,6 +34,9 @@ private let rows: [Row] = [
   Row([], .acquired, .connect, .connecting),
   Row([], .poolFull, .wait, .queued),
   Row([], .poolEmpty, .fail(.noServer), .ended),
+  // No other server is left: what the last one did is the answer.
+  Row(connecting + [.connectFailed], .poolEmpty, .fail(.connectFailed), .ended),
+  Row(connecting + [.timedOut], .poolEmpty, .fail(.connectTimedOut), .ended),
   Row([], .connected, .none, .queued),
   Row([], .connectFailed, .none, .queued),
   Row([], brokeFresh, .none, .queued),

@@ -24,8 +24,7 @@ struct ConnectionSimulationTests {
             simulation.network.steps >= start + moment || simulation.clients.allSatisfy { $0.isDone }
           }
           wasReached = !simulation.clients.allSatisfy { $0.isDone }
-          simulation.deployment.isDraining.store(true, ordering: .relaxed)
-          for mailbox in simulation.deployment.mailboxes { mailbox.post(.drain(.last)) }
+          simulation.drain()
           let asked = simulation.clients.map { $0.hasAskedAll }
           simulation.runClients()
           for (client, hasAskedAll) in zip(simulation.clients, asked) {

@@ -113,29 +113,4 @@ struct FaultSimulationTests {
       for client in simulation.clients { simulation.check(client, errors: Self.ownErrors.union([200])) }
     }
   }
-
-  @Test(arguments: [Faults.Call.read, .write, .accept, .connect, .watch])
-  func `any one call may fail: no trap, no wrong byte, nothing is left behind`(_ call: Faults.Call) throws {
-    for error in call.errors {
-      var n = 1
-      var hasMore = true
-      while hasMore {
-        try simulate([UInt64(n % 5 + 1)]) { simulation in
-          simulation.kernel.faults.plan(call, n, error)
-          // What has been set up by then is the workers' own.
-          simulation.network.trace("call \(call) \(n) fails with \(error)")
-          let before = simulation.kernel.faults.count(of: call)
-          n = max(n, before + 1)
-          simulation.kernel.faults.plan(call, n, error)
-          runBusySite(simulation, clients: 4, requests: 3)
-          for client in simulation.clients { simulation.check(client, errors: Self.ownErrors) }
-          hasMore = simulation.kernel.faults.count(of: call) > n
-          if !simulation.network.violations.isEmpty {
-            simulation.network.violate("call \(call) number \(n) had failed with \(error)")
-          }
-        }
-        n += 1
-      }
-    }
-  }
 }

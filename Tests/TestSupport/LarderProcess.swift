@@ -153,13 +153,18 @@ public final class Larder: Sendable {
   public let adminPort: UInt16
 
   /// Two workers unless `flags` say otherwise: what is shared must be shared across threads.
-  public init(backends: [String], flags: [String], program: String = LarderProcess.binary) throws {
+  ///
+  /// - Parameter environment: Variables as `NAME=value`, beside our own.
+  public init(
+    backends: [String], flags: [String], program: String = LarderProcess.binary, environment: [String] = []
+  ) throws {
     var arguments = ["serve"]
     if !flags.contains("--listen") { arguments += ["--listen", "127.0.0.1:0"] }
     if !flags.contains("--admin") { arguments += ["--admin", "127.0.0.1:0"] }
     if !flags.contains("--workers") { arguments += ["--workers", "2"] }
     for backend in backends { arguments += ["--backend", backend] }
-    process = try LarderProcess(program: program, arguments: arguments + flags)
+    process = try LarderProcess(
+      program: "/usr/bin/env", arguments: environment + [program] + arguments + flags)
     port = try process.awaitLine("the listener's address") { line in
       line.hasPrefix("Listening on ") ? Self.port(in: line) : nil
     }
@@ -233,16 +238,17 @@ public final class Larder: Sendable {
 /// Throws when it did not end with exit status 0: then it crashed, hung or reported something impossible.
 @discardableResult
 public func withLarder<R>(
-  _ flags: [String] = [], before origins: [MisbehavingOrigin], _ body: (Larder) throws -> R
+  _ flags: [String] = [], before origins: [MisbehavingOrigin], environment: [String] = [],
+  _ body: (Larder) throws -> R
 ) throws -> R {
-  try withLarder(flags, backends: origins.map(\.address), body)
+  try withLarder(flags, backends: origins.map(\.address), environment: environment, body)
 }
 
 @discardableResult
-public func withLarder<R>(_ flags: [String] = [], backends: [String], _ body: (Larder) throws -> R) throws
-  -> R
-{
-  let larder = try Larder(backends: backends, flags: flags)
+public func withLarder<R>(
+  _ flags: [String] = [], backends: [String], environment: [String] = [], _ body: (Larder) throws -> R
+) throws -> R {
+  let larder = try Larder(backends: backends, flags: flags, environment: environment)
   let result: R
   do {
     result = try body(larder)

@@ -7,6 +7,8 @@ import Synchronization
 /// what it leaves of the body is read after it returns, and then the connection takes its next request.
 public final class MisbehavingOrigin: Sendable {
   public typealias Script = @Sendable (OriginExchange) throws -> Void
+  /// What is done to a connection before its first request. False: it is over.
+  public typealias Opening = @Sendable (Socket) throws -> Bool
 
   public let port: UInt16
   private let listener: Socket
@@ -15,6 +17,7 @@ public final class MisbehavingOrigin: Sendable {
   private struct State {
     var scripts: [String: Script] = [:]
     var fallback: Script?
+    var opening: Opening?
     var requests: [OriginRequest] = []
     var connections = 0
     var received: [Int: [UInt8]] = [:]
@@ -26,9 +29,12 @@ public final class MisbehavingOrigin: Sendable {
   }
 
   /// - Parameter script: for every path that has none of its own; without one they get 404.
-  public init(port: UInt16 = 0, _ script: Script? = nil) throws {
+  public init(port: UInt16 = 0, _ script: Script? = nil, opening: Opening? = nil) throws {
     (listener, self.port) = try Socket.listen(port: port)
-    state.update { $0.fallback = script }
+    state.update {
+      $0.fallback = script
+      $0.opening = opening
+    }
     startThread { [state, listener] in
       while let socket = listener.accept() { Self.admit(socket, state) }
       listener.close()
@@ -99,6 +105,7 @@ public final class MisbehavingOrigin: Sendable {
   private static func serve(_ socket: Socket, _ number: Int, _ state: Watched<State>) {
     let reader = MessageReader(socket) { bytes in state.update { $0.received[number, default: []] += bytes } }
     do {
+      if let opening = state.read({ $0.opening }), try !opening(socket) { return }
       while true {
         reader.taken = []
         let (line, fields) = try reader.head("request head")
@@ -135,6 +142,20 @@ public final class MisbehavingOrigin: Sendable {
         $0.requests[index].body = body
       }
     }
+  }
+}
+
+/// A listener that takes no connection: its queue is full, and the kernel drops who comes.
+public final class SilentListener: Sendable {
+  private let listener: Socket
+  private let first: Socket
+  public let address: String
+
+  public init() throws {
+    let (listener, port) = try Socket.listen(backlog: 0)
+    self.listener = listener
+    first = try Socket.connect(port: port)
+    address = "127.0.0.1:\(port)"
   }
 }
 

@@ -11,7 +11,7 @@ extension Configuration {
     timeOut("connect-timeout", \.connectTimeoutMilliseconds, "For a connection to a server."),
     timeOut(
       "first-byte-timeout", \.firstByteTimeoutMilliseconds,
-      "For the first byte of a response, from the request's last."),
+      "For a response's head, from the last byte sent of the request, or the last 1xx."),
     timeOut("gap-timeout", \.gapTimeoutMilliseconds, "Without progress in a server's response."),
     timeOut(
       "upstream-idle-timeout", \.upstreamIdleTimeoutMilliseconds,

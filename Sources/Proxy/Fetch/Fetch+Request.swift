@@ -150,6 +150,9 @@ extension Fetch {
 
   var requestIsSent: Bool { bodyHasEnded && pendingSent == memory.pending.count }
 
+  /// All that the client has sent of its request is with the server, and more is to come.
+  var requestWaitsForClient: Bool { !bodyHasEnded && pendingSent == memory.pending.count }
+
   /// Bytes of the request's body that can be taken from the client now.
   var bodyRoom: Int {
     guard acceptsBody else { return 0 }

@@ -15,12 +15,14 @@ extension Fetch {
     if machine.phase == .awaitingHead, bodyFraming != .none, !bodyHasEnded { wantBody() }
   }
 
-  /// 1xx but 101, forwarded to those who wait (lifecycle L28). False: no origin means so many.
+  /// 1xx but 101, forwarded to those who wait (lifecycle L28): signs of life, for which the time-out begins
+  /// anew. False: no origin means so many.
   func interimArrived(_ response: inout ResponseHead) -> Bool {
     interims += 1
     guard interims <= Self.interimFloodLimit else { return false }
-    if interims <= Self.interimLimit, let readers = worker.localIfAny(fill) {
-      readers.interim(interimHead(&response))
+    if interims <= Self.interimLimit {
+      fill.publishInterim(interimHead(&response))
+      setDeadline(worker.limits.firstByteTimeoutMilliseconds)
     }
     return true
   }

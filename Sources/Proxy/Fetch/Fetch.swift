@@ -135,6 +135,8 @@ final class Fetch: Timed {
       report(.connectFailed)
       if let server { tried.insert(server) }
     case .awaitingHead:
+      // It waits for the rest of the request, as we do; the client's own time-out bounds that.
+      if requestWaitsForClient { return setDeadline(worker.limits.firstByteTimeoutMilliseconds) }
       worker.counters.add(.firstByteTimeouts)
       report(.timedOut(keyHash: fill.hash.low))
     case .readingBody:

@@ -46,6 +46,8 @@ struct FetchMachine: Equatable {
 
   private(set) var phase = Phase.queued
   private(set) var attempts = 0
+  /// What the last attempt came to: the answer when no other server is left.
+  private var lastFailure = FetchFailure.noServer
   /// The request may be sent twice: it is idempotent and its body, if any, is still whole in our hands.
   var isReplayable: Bool
   /// Servers that may be asked for one request.
@@ -69,7 +71,7 @@ struct FetchMachine: Equatable {
       attempts += 1
       return move(to: .connecting, .connect)
     case .poolFull: return .wait
-    case .poolEmpty: return move(to: .ended, .fail(.noServer))
+    case .poolEmpty: return move(to: .ended, .fail(lastFailure))
     case .timedOut: return move(to: .ended, .fail(.queueTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
     case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .bodyEnded, .brokeInBody,
@@ -115,13 +117,15 @@ struct FetchMachine: Equatable {
   }
 
   private mutating func again(or failure: FetchFailure) -> Action {
-    attempts < Self.attemptLimit ? move(to: .queued, .tryNext) : move(to: .ended, .fail(failure))
+    lastFailure = failure
+    return attempts < Self.attemptLimit ? move(to: .queued, .tryNext) : move(to: .ended, .fail(failure))
   }
 
   /// One more attempt after a failure or a 5xx, with another waiter's request (lifecycle L11), or by the
   /// policy's wish.
   mutating func retry() {
     attempts = 0
+    lastFailure = .noServer
     phase = .queued
   }
 

@@ -32,7 +32,7 @@ extension UpstreamConnection {
     }
     if count == -Int(EINTR) { return unsafe read(into: memory, room: room) }
     isReadable = false
-    if count == -Int(EAGAIN) { return nil }
+    if count == -Int(EAGAIN), !mayNotWrite { return nil }
     ended(cleanly: count == 0)
     return nil
   }

@@ -22,6 +22,8 @@ final class UpstreamConnection: Channel {
   var isReadable = false
   var isWritable = true
   var peerEndAnnounced = false
+  /// A write has failed: when all that came has been read, the connection is over.
+  var mayNotWrite = false
   var requestsServed = 0
   /// Bytes came behind the response: what follows cannot be trusted.
   var hasLeftovers = false
@@ -113,6 +115,7 @@ final class UpstreamConnection: Channel {
       isWritable = false
       if written != -Int(EAGAIN) {
         // The answer may be there all the same: an early refusal, then a close.
+        mayNotWrite = true
         isReadable = true
         worker.loop.resumeLater(self)
       }

@@ -47,7 +47,7 @@ struct AdminService {
 
   private func health(_ exchange: Exchange) {
     var answer = OutputBuffer(capacity: 128)
-    let uptime = Int(exchange.worker.loop.wallSeconds - deployment.startedAt)
+    let uptime = Int(exchange.worker.loop.cacheSeconds - deployment.startedAt)
     AdminText.writeHealth(version: Service.version, uptimeSeconds: uptime, to: &answer)
     exchange.deliverOwn(status: 200, body: answer.bytes.array, contentType: AdminText.contentType)
   }

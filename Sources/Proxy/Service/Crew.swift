@@ -47,7 +47,7 @@ final class Crew {
     deployment = Deployment(
       configuration, seed: HashSeed(random.0, random.1), accessLog: log,
       mailboxes: wakeUps.map { fd in Mailbox { WakeUp.signal(fd) } },
-      startedAt: Int64(time(nil)))
+      kernel: Kernel())
     watch = WorkerWatch(deployment, wakeUps: wakeUps, reports: reports, pulse: pulse)
   }
 

@@ -19,19 +19,23 @@ final class Deployment: Sendable {
   let keyTemplate: KeyTemplate
   /// Our name in `Via`, unique to this process, so that loops are told from neighbours (lifecycle L25).
   let pseudonym: [UInt8]
-  let startedAt: Int64
+  /// When the process began, in seconds since 1970 and on the clock of ages.
+  let startedAt: CacheSeconds
+  /// From the monotonic clock to that of ages.
+  let cacheOffset: Milliseconds
   let isDraining = Atomic<Bool>(false)
   let clients = Atomic<Int>(0)
 
   init(
     _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
-    mailboxes: [Mailbox<Mail>], startedAt: Int64
+    mailboxes: [Mailbox<Mail>], kernel: Kernel
   ) {
     self.configuration = configuration
     self.mailboxes = mailboxes
     self.accessLog = accessLog
     keyTemplate = configuration.key.template
-    self.startedAt = startedAt
+    startedAt = kernel.wallClock() / 1000
+    cacheOffset = kernel.wallOffset
     counters = mailboxes.map { _ in WorkerCounters(decisionCount: Decision.count) }
     store = MemoryStore(
       budget: configuration.memoryBytes, seed: seed, workerCount: mailboxes.count,

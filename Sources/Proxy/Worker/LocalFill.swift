@@ -7,6 +7,7 @@ final class LocalFill {
   private var readers: [Exchange] = []
   /// The least that any reader had consumed when that was last reported.
   private var least = 0
+  private var interimsPassed = 0
   /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
   /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its
   /// life.
@@ -61,6 +62,7 @@ final class LocalFill {
   /// The fill has news for this worker.
   func progressed() {
     fill.clearPending(worker: worker.index)
+    passInterims()
     let limit = fill.cutLimit
     for reader in readers {
       if reader.phase == .delivering, reader.body.offset < limit {
@@ -72,8 +74,11 @@ final class LocalFill {
     }
   }
 
-  /// Interim responses reach those who still wait for the head.
-  func interim(_ bytes: [UInt8]) {
-    for reader in readers where reader.phase == .waiting { reader.stream?.sendInterim(bytes, of: reader) }
+  /// Interim responses reach those who still wait for the head (lifecycle L28).
+  private func passInterims() {
+    for bytes in fill.interims(after: interimsPassed) {
+      interimsPassed += 1
+      for reader in readers where reader.phase == .waiting { reader.stream?.sendInterim(bytes, of: reader) }
+    }
   }
 }

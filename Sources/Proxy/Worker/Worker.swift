@@ -77,7 +77,7 @@ import Upstream
     mailbox = deployment.mailboxes[index]
     counters = deployment.counters[index]
     keyTemplate = deployment.keyTemplate
-    loop = try EventLoop(kernel: kernel)
+    loop = try EventLoop(kernel: kernel, cacheOffset: deployment.cacheOffset)
     limits = WorkerLimits(configuration)
     cachingOptions = configuration.cachingOptions
     viaValue = Array("1.1 ".utf8) + deployment.pseudonym

@@ -3,17 +3,20 @@ import Glibc
 /// System calls that are to fail: of each kind the n-th, with an error that Linux may give.
 struct Faults {
   enum Call: Int, CaseIterable {
-    case read, write, accept, connect, watch, makePoll
+    case read, write, sendFile, accept, connect, connectOutcome, watch, makePoll
 
-    /// Errors that such a call may bring while nothing is wrong with the caller.
-    var errors: [CInt] {
+    /// Errors that such a call may bring while nothing is wrong with the caller. Those that mean the same for
+    /// us stand together.
+    var errors: [[CInt]] {
       switch self {
-      case .read: [ECONNRESET, EAGAIN, EINTR, ETIMEDOUT]
-      case .write: [EPIPE, EAGAIN, EINTR]
-      case .accept: [EMFILE, ECONNABORTED, EINTR, ENFILE]
-      case .connect: [EMFILE, ENETUNREACH, EADDRNOTAVAIL]
-      case .watch: [ENOMEM, ENOSPC]
-      case .makePoll: [EMFILE]
+      case .read: [[EAGAIN], [EINTR], [ECONNRESET, ETIMEDOUT, EHOSTUNREACH], [ENOMEM]]
+      case .write: [[EAGAIN], [EINTR], [EPIPE, ECONNRESET, ETIMEDOUT], [ENOBUFS, ENOMEM]]
+      case .sendFile: [[EAGAIN], [EINTR], [EPIPE, ECONNRESET], [EIO, ENOMEM]]
+      case .accept: [[EINTR], [ECONNABORTED], [EMFILE, ENFILE, EPROTO, EPERM, ENOBUFS, ENOMEM]]
+      case .connect: [[EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS], [ENETUNREACH, ECONNREFUSED, EACCES]]
+      case .connectOutcome: [[ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH]]
+      case .watch: [[ENOMEM, ENOSPC]]
+      case .makePoll: [[EMFILE, ENFILE, ENOMEM]]
       }
     }
   }

@@ -16,7 +16,8 @@ final class Network {
   var random: Randomness
   /// Milliseconds of the monotonic clock.
   private(set) var now: Milliseconds = 5_000_000
-  private let wallAtZero: Int64 = 1_750_000_000
+  /// What the wall clock, in milliseconds since 1970, is ahead of that. A test makes it jump.
+  var wallOffset: Milliseconds = 1_750_000_000_000
   /// What a connection's buffers may hold, by chance.
   var bufferSizes = [64, 600, 4096, 65_536, 400_000]
   var servers: [SocketAddress: SimulatedServer] = [:]
@@ -31,7 +32,7 @@ final class Network {
     random = Randomness(seed: seed)
   }
 
-  var wallSeconds: Int64 { wallAtZero + now / 1000 }
+  var wallClock: Milliseconds { wallOffset + now }
 
   func violate(_ text: @autoclosure () -> String) {
     if violations.count < 20 { violations.append("at \(now) ms: \(text())") }

@@ -11,6 +11,8 @@ enum Seeds {
     return (1...UInt64(fixed)).map { $0 } + (0..<count).map { _ in UInt64.random(in: 1000...UInt64.max) }
   }
 
+  static var isThorough: Bool { more != nil }
+
   private static let more = environment("LARDER_SEEDS").flatMap { Int($0) }
 
   private static let environmentSeed = environment("LARDER_SEED").flatMap { UInt64($0) }

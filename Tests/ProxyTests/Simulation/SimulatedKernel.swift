@@ -112,10 +112,10 @@ final class SimulatedKernel: Kernel {
     if count == 0 { network.violate("a read with no room") }
     switch faults.next(.read) {
     case nil: return unsafe end.read(into: memory, count: count)
-    case ECONNRESET?:
+    case let code? where code == ECONNRESET || code == ETIMEDOUT || code == EHOSTUNREACH:
       _ = end.take()
-      end.lose(ECONNRESET)
-      return -Int(end.takeError() ?? ECONNRESET)
+      end.lose(code)
+      return -Int(end.takeError() ?? code)
     case EAGAIN?:
       // As if what is there had come a moment later.
       if end.mayRead { network.after(0) { end.announce(.readable) } }
@@ -129,25 +129,29 @@ final class SimulatedKernel: Kernel {
     var bytes = [UInt8](repeating: 0, count: count)
     let got = unsafe bytes.withUnsafeMutableBytes { unsafe pread(file, $0.baseAddress, count, off_t(offset)) }
     guard got == count else { return -Int(EIO) }
-    return unsafe bytes.withUnsafeMutableBytes { buffer in
+    let result = unsafe bytes.withUnsafeMutableBytes { buffer in
       var part = unsafe iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-      return unsafe write(fd, &part, count: 1)
+      return unsafe writing(fd, &part, count: 1, as: .sendFile)
     }
+    network.trace("sendfile \(fd) = \(result)")
+    return result
   }
 
   override func write(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
-    let result = unsafe writing(fd, parts, count: count)
+    let result = unsafe writing(fd, parts, count: count, as: .write)
     network.trace("write \(fd) = \(result)")
     return result
   }
 
-  private func writing(_ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int) -> Int {
+  private func writing(
+    _ fd: CInt, _ parts: UnsafePointer<iovec>, count: Int, as call: Faults.Call
+  ) -> Int {
     guard let end = stream(fd, "write") else { return -Int(EBADF) }
-    switch faults.next(.write) {
+    switch faults.next(call) {
     case nil: break
-    case EPIPE?:
-      end.lose(EPIPE)
-      return -Int(end.takeError() ?? EPIPE)
+    case let code? where code == EPIPE || code == ECONNRESET || code == ETIMEDOUT:
+      end.lose(code)
+      return -Int(end.takeError() ?? code)
     case EAGAIN?:
       network.after(0) { end.announce(.writable) }
       return -Int(EAGAIN)
@@ -193,7 +197,11 @@ final class SimulatedKernel: Kernel {
     return open(.stream(near))
   }
 
-  override func connectOutcome(_ fd: CInt) -> CInt { stream(fd, "getsockopt")?.takeError() ?? 0 }
+  override func connectOutcome(_ fd: CInt) -> CInt {
+    let end = stream(fd, "getsockopt")
+    if let code = faults.next(.connectOutcome) { end?.lose(code) }
+    return end?.takeError() ?? 0
+  }
 
   override func shutdownWrite(_ fd: CInt) {
     network.trace("shutdown \(fd)")
@@ -251,6 +259,6 @@ final class SimulatedKernel: Kernel {
   }
 
   override func now() -> Milliseconds { network.now }
-  override func wallClock() -> Int64 { network.wallSeconds }
+  override func wallClock() -> Milliseconds { network.wallClock }
   override func microseconds() -> Int64 { network.now * 1000 }
 }

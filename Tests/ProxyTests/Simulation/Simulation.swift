@@ -1,10 +1,10 @@
 import Bytes
 import IO
-import Storage
 import Telemetry
 import Upstream
 
 @testable import Proxy
+@testable import Storage
 
 /// Which workers have been woken, and who is at work: a post by a worker into its own box needs no waking.
 private final class WakeFlags: @unchecked Sendable {
@@ -52,7 +52,7 @@ final class Simulation {
     deployment = Deployment(
       configuration, seed: HashSeed(seed, ~seed), accessLog: try AccessLog(.off, workers: count),
       mailboxes: (0..<count).map { index in Mailbox { flags.wake(index) } },
-      startedAt: network.wallSeconds)
+      kernel: kernel)
     for index in 0..<count {
       let worker = try Worker(index: index, deployment: deployment, kernel: kernel, policy: policy())
       workers.append(worker)
@@ -181,6 +181,12 @@ final class Simulation {
     }
   }
 
+  /// Tells the workers to drain, as SIGTERM does.
+  func drain() {
+    deployment.isDraining.store(true, ordering: .relaxed)
+    for mailbox in deployment.mailboxes { mailbox.post(.drain(.last)) }
+  }
+
   // MARK: Counting
 
   func count(_ tally: Tally) -> Int { deployment.counters.reduce(0) { $0 + $1.value(of: tally) } }
@@ -206,10 +212,13 @@ final class Simulation {
     expect(deployment.store.fences.statistics.inFlight, 0, "births in flight")
     expect(store.registeredFills, 0, "registered fills")
     expect(store.purgeRecords, 0, "purge records")
-    expect(store.arena.heapBytes, 0, "bytes of bodies outside the arena")
     if store.arena.countedBytes > store.arena.budget {
       network.violate("\(store.arena.countedBytes) bytes of \(store.arena.budget) are in use")
     }
+    while deployment.store.evictOldest() {}
+    let empty = deployment.store.statistics.arena
+    expect(empty.allocatedBytes, 0, "bytes in blocks when all is evicted")
+    expect(empty.heapBytes, 0, "bytes of blocks outside the arena when all is evicted")
     let pool = deployment.pool.snapshot()
     expect(pool.queueLength, 0, "queue of the pool")
     for server in pool.servers { expect(server.inUse, 0, "connections in use to \(server.name)") }
