@@ -4,7 +4,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case other
   // Framing and connection, RFC 9110 §7 and 10, RFC 9112
   case host, connection, contentLength, transferEncoding, te, trailer, upgrade, expect, keepAlive
-  case proxyConnection, proxyAuthenticate, proxyAuthorization
+  case proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
   // Caching, RFC 9111
   case cacheControl, pragma, expires, date, age, warning
   // Validators, conditions and ranges, RFC 9110 §8.8, 13 and 14
@@ -36,6 +36,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .proxyConnection: "Proxy-Connection"
     case .proxyAuthenticate: "Proxy-Authenticate"
     case .proxyAuthorization: "Proxy-Authorization"
+    case .http2Settings: "HTTP2-Settings"
     case .cacheControl: "Cache-Control"
     case .pragma: "Pragma"
     case .expires: "Expires"

@@ -34,8 +34,8 @@ struct ConfigurationTests {
         "--memory=1GiB", "--max-object=128MiB", "--default-ttl=none", "--grace=0s", "--stale-on-error=10m",
         "--key='$scheme$request_method$host$request_uri'", "--strict=off",
         "--purge-from=127.0.0.0/8", "--purge-from=::1/128", "--trusted-proxy=none",
-        "--head-timeout=10s", "--idle-timeout=60s", "--body-timeout=30s", "--connect-timeout=3s",
-        "--first-byte-timeout=60s", "--gap-timeout=60s", "--upstream-idle-timeout=50s", "--queue-timeout=10s",
+        "--head-timeout=10s", "--idle-timeout=60s", "--body-timeout=30s",
+        "--tunnel-timeout=5m", "--connect-timeout=3s", "--first-byte-timeout=60s", "--gap-timeout=60s", "--upstream-idle-timeout=50s", "--queue-timeout=10s",
         "--collapse-timeout=5s", "--drain-timeout=30s", "--drain-delay=0s",
         "--max-clients=65536", "--max-head=64KiB", "--max-target=8KiB", "--max-fields=100", "--max-body=1GiB",
       ])

@@ -173,7 +173,7 @@ struct PolicySimulationTests {
     }
   }
 
-  @Test func `a pipe is passed while tunnels are not carried`() throws {
+  @Test func `a pipe without an upgrade is passed`() throws {
     try run { simulation, policy, _ in
       policy.onReceive = { _ in .pipe }
       simulation.expect(ask(simulation).cacheStatus, "BYPASS", "status")

@@ -150,6 +150,17 @@ final class MessageReader {
     }
   }
 
+  /// Exactly `count` bytes; `nil`: the peer has ended before the first of them.
+  func bytes(_ count: Int) throws -> [UInt8]? {
+    var bytes: [UInt8] = []
+    do {
+      try exactly(count, into: &bytes, "\(count) bytes")
+    } catch SupportError.peerClosed where bytes.isEmpty {
+      return nil
+    }
+    return bytes
+  }
+
   /// Appends what is there, waiting for at least one byte. False: end of stream.
   func some(into body: inout [UInt8]) throws -> Bool {
     if buffered == 0 {

@@ -222,6 +222,20 @@ public final class OriginExchange {
     }
   }
 
+  /// For what goes beyond messages.
+  public var socket: Socket { reader.socket }
+
+  /// Exactly `count` bytes of no message; `nil`: the peer has ended before the first.
+  public func read(_ count: Int) throws -> [UInt8]? {
+    hasReadBody = true
+    return try reader.bytes(count)
+  }
+
+  public func halfClose() { reader.socket.halfClose() }
+
+  /// Bytes that have come behind what was read. Does not wait.
+  public var pending: Int { reader.buffered + reader.socket.pending }
+
   public func close() {
     isOver = true
     reader.socket.close()

@@ -36,16 +36,20 @@ extension Exchange {
     persistRequest()
     leaveFill()
     body.clear()
+    upgrade = []
     if stale != nil { stale = nil }
     receive()
   }
 
   func fail() { deliverSynthetic(Synthetic(status: 503, body: "The policy failed.\n")) }
 
-  /// Tunnels are not carried yet: the request is passed, without its wish to change protocols.
+  /// The request is passed with its wish to change the protocol, if it has one.
   private func pipe() {
     switch worker.policy.pipe(self) {
-    case .pipe, .pass: pass(.policy)
+    case .pipe:
+      upgrade = request.upgradeOffer
+      pass(upgrade.isEmpty ? .policy : .upgrade)
+    case .pass: pass(.policy)
     case .synthesize(let response): deliverSynthetic(response)
     case .fail: fail()
     }

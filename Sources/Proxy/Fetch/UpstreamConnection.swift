@@ -13,6 +13,8 @@ final class UpstreamConnection: Channel {
   let worker: Worker
   let server: Server
   var fetch: Fetch?
+  /// What the connection has become after a 101.
+  var tunnel: Tunnel?
   var machine = UpstreamMachine()
   var response = ResponseHead()
   /// Part of a head, kept until the rest arrives.
@@ -23,6 +25,8 @@ final class UpstreamConnection: Channel {
   var isWritable = true
   var peerEndAnnounced = false
   var requestsServed = 0
+  /// A PROXY header, or what of it is still to be sent.
+  private var introduction: [UInt8]
   /// Bytes came behind the response: what follows cannot be trusted.
   var hasLeftovers = false
 
@@ -31,9 +35,10 @@ final class UpstreamConnection: Channel {
   /// Requests on one connection, as nginx bounds them.
   static let requestLimit = 10_000
 
-  init(worker: Worker, server: Server, fd: CInt) {
+  init(worker: Worker, server: Server, fd: CInt, introduction: [UInt8]) {
     self.worker = worker
     self.server = server
+    self.introduction = introduction
     super.init(adopting: fd)
   }
 
@@ -42,8 +47,10 @@ final class UpstreamConnection: Channel {
 
   var wasReused: Bool { requestsServed > 1 }
 
+  /// One that began with a PROXY header is its client's: another's request would go under the wrong name.
   var isReusable: Bool {
     machine.phase == .idle && !hasLeftovers && !peerEndAnnounced && requestsServed < Self.requestLimit
+      && server.backend.proxyHeader == nil
   }
 
   /// A fetch takes the connection over.
@@ -63,6 +70,7 @@ final class UpstreamConnection: Channel {
   }
 
   override func ready(_ readiness: Readiness) {
+    if let tunnel { return tunnel.ready(self, readiness) }
     if readiness.contains(.peerEnded) { peerEndAnnounced = true }
     if machine.phase == .connecting {
       let code = worker.loop.kernel.connectOutcome(fd)
@@ -92,25 +100,31 @@ final class UpstreamConnection: Channel {
 
   /// Writes what the fetch has pending.
   func flush() {
-    guard let fetch, isWritable, fd >= 0, machine.phase != .connecting else { return }
-    while fetch.pendingSent < fetch.memory.pending.count {
-      var part = unsafe iovec(
-        iov_base: UnsafeMutableRawPointer(mutating: fetch.memory.pending.base + fetch.pendingSent),
-        iov_len: fetch.memory.pending.count - fetch.pendingSent)
-      let written = unsafe worker.loop.kernel.write(fd, &part, count: 1)
-      if written > 0 {
-        fetch.sent(written)
-        continue
-      }
-      if written == -Int(EINTR) { continue }
-      isWritable = false
-      if written != -Int(EAGAIN) {
-        // The answer may be there all the same: an early refusal, then a close.
-        isReadable = true
-        worker.loop.resumeLater(self)
-      }
-      return
+    guard let fetch, fd >= 0, machine.phase != .connecting else { return }
+    while isWritable, !introduction.isEmpty {
+      let count = unsafe introduction.withUnsafeBufferPointer { unsafe write($0.baseAddress!, count: $0.count) }
+      introduction.removeFirst(count)
     }
+    while isWritable, fetch.pendingSent < fetch.memory.pending.count {
+      let left = fetch.memory.pending.count - fetch.pendingSent
+      let count = unsafe write(fetch.memory.pending.base + fetch.pendingSent, count: left)
+      if count > 0 { fetch.sent(count) }
+    }
+  }
+
+  /// How many bytes the socket took; none also where it is no longer writable.
+  private func write(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
+    var part = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+    let written = unsafe worker.loop.kernel.write(fd, &part, count: 1)
+    if written > 0 { return written }
+    if written == -Int(EINTR) { return 0 }
+    isWritable = false
+    if written != -Int(EAGAIN) {
+      // The answer may be there all the same: an early refusal, then a close.
+      isReadable = true
+      worker.loop.resumeLater(self)
+    }
+    return 0
   }
 
   func perform(_ action: UpstreamMachine.Action) {
@@ -134,10 +148,12 @@ struct UpstreamMachine: Equatable {
     case connecting
     /// Parked, or about to be given a request. → awaitingHead, closed
     case idle
-    /// → readingBody, idle (no body), closed
+    /// → readingBody, idle (no body), tunnelling, closed
     case awaitingHead
     /// → idle, closed
     case readingBody
+    /// The server has switched protocols: a tunnel has the connection, and closes it.
+    case tunnelling
     case closed
   }
 
@@ -145,6 +161,7 @@ struct UpstreamMachine: Equatable {
     case connected, connectFailed
     case assigned
     case headArrived
+    case switched
     case responseEnded(keepsAlive: Bool)
     case bytesWhileIdle
     case peerEnded
@@ -168,7 +185,7 @@ struct UpstreamMachine: Equatable {
     case .idle: idle(event)
     case .awaitingHead: awaitingHead(event)
     case .readingBody: readingBody(event)
-    case .closed: .none
+    case .tunnelling, .closed: .none
     }
   }
 
@@ -176,7 +193,7 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .connected: return move(to: .idle, .reportConnected)
     case .connectFailed, .peerEnded: return move(to: .closed, .reportConnectFailed)
-    case .assigned, .headArrived, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
+    case .assigned, .headArrived, .switched, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
     }
   }
 
@@ -185,13 +202,14 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .assigned: return move(to: .awaitingHead, .none)
     case .bytesWhileIdle, .peerEnded, .idleTimedOut: return move(to: .closed, .close)
-    case .connected, .connectFailed, .headArrived, .responseEnded: return .none
+    case .connected, .connectFailed, .headArrived, .switched, .responseEnded: return .none
     }
   }
 
   private mutating func awaitingHead(_ event: Event) -> Action {
     switch event {
     case .headArrived: return move(to: .readingBody, .none)
+    case .switched: return move(to: .tunnelling, .none)
     case .peerEnded: return move(to: .closed, .reportBroken)
     case .connected, .connectFailed, .assigned, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
     }
@@ -201,7 +219,8 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .responseEnded(let keepsAlive): return move(to: keepsAlive ? .idle : .closed, .none)
     case .peerEnded: return move(to: .closed, .reportCut)
-    case .connected, .connectFailed, .assigned, .headArrived, .bytesWhileIdle, .idleTimedOut: return .none
+    case .connected, .connectFailed, .assigned, .headArrived, .switched, .bytesWhileIdle, .idleTimedOut:
+      return .none
     }
   }
 

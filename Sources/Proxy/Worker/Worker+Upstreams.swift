@@ -53,10 +53,10 @@ extension Worker {
     return idle
   }
 
-  func close(_ connection: UpstreamConnection) {
+  func close(_ connection: UpstreamConnection, abruptly: Bool = false) {
     guard connection.fd >= 0 else { return }
     counters.add(.upstreamConnectionsOpen, -1)
-    loop.close(connection)
+    loop.close(connection, abruptly: abruptly)
   }
 }
 
