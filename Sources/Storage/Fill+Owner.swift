@@ -14,6 +14,16 @@ extension Fill {
     wakeReaders()
   }
 
+  /// Shows an interim response to those who wait for the head (L28).
+  public func publishInterim(_ head: [UInt8]) {
+    let count = body.withLock {
+      $0.interims.append(head)
+      return $0.interims.count
+    }
+    interimsPublished.store(count, ordering: .releasing)
+    wakeReaders()
+  }
+
   /// Free memory at the end of the body, for the upstream's next bytes; `advance` then publishes them.
   ///
   /// - Parameter wanted: Rather a new block than fewer bytes than this; only where the body's length is not

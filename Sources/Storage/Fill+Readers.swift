@@ -46,6 +46,14 @@ extension Fill {
     _ = unsafe lanes[worker].isPending.exchange(false, ordering: .acquiringAndReleasing)
   }
 
+  /// How many interim responses have been published.
+  public var interimCount: Int { interimsPublished.load(ordering: .acquiring) }
+
+  /// The heads of those behind the first `known`.
+  public func interims(after known: Int) -> [[UInt8]] {
+    body.withLock { Array($0.interims.dropFirst(known)) }
+  }
+
   /// The published bytes from `offset` on, as far as they lie together, at most `limit`; `nil`: none yet.
   /// Valid until the worker reports that all its readers have consumed them, or its last reader leaves.
   public func segment(at offset: Int, max limit: Int) -> (UnsafePointer<UInt8>, Int)? {

@@ -35,6 +35,7 @@ import Synchronization
   let isOwnerPaused = Atomic<Bool>(false)
   let isDrainPending = Atomic<Bool>(false)
   let cutBelow = Atomic<Int>(0)
+  let interimsPublished = Atomic<Int>(0)
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
   let body = Guarded(FillBody(), sharesCacheLines: true)
   /// The owner's own object for this fill; only its thread touches it.

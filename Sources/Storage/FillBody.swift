@@ -19,6 +19,8 @@ import Glibc
   var recycled = 0
   var readers = 0
   var alternateRequest: [UInt8]?
+  /// Heads of the interim responses so far.
+  var interims: [[UInt8]] = []
   /// Set by commit: counts the blocks from then on.
   var record: BodyRef?
   /// The last block as it was before commit copied it to a smaller one; readers may still be in it.

@@ -35,7 +35,8 @@ struct ConfigurationTests {
         "--key='$scheme$request_method$host$request_uri'", "--strict=off",
         "--purge-from=127.0.0.0/8", "--purge-from=::1/128", "--trusted-proxy=none",
         "--head-timeout=10s", "--idle-timeout=60s", "--body-timeout=30s",
-        "--tunnel-timeout=5m", "--connect-timeout=3s", "--first-byte-timeout=60s", "--gap-timeout=60s", "--upstream-idle-timeout=50s", "--queue-timeout=10s",
+        "--tunnel-timeout=5m", "--connect-timeout=3s", "--first-byte-timeout=60s", "--gap-timeout=60s",
+        "--upstream-idle-timeout=50s", "--queue-timeout=10s",
         "--collapse-timeout=5s", "--drain-timeout=30s", "--drain-delay=0s",
         "--max-clients=65536", "--max-head=64KiB", "--max-target=8KiB", "--max-fields=100", "--max-body=1GiB",
       ])

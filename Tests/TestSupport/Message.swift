@@ -150,6 +150,16 @@ final class MessageReader {
     }
   }
 
+  /// A PROXY header of either version.
+  func proxyHeader() throws -> [UInt8] {
+    var header: [UInt8] = []
+    try exactly(1, into: &header, "PROXY header")
+    if header == Array("P".utf8) { return Array("P\(try line("PROXY header"))\r\n".utf8) }
+    try exactly(15, into: &header, "PROXY header")
+    try exactly(Int(header[14]) << 8 | Int(header[15]), into: &header, "PROXY header")
+    return header
+  }
+
   /// Exactly `count` bytes; `nil`: the peer has ended before the first of them.
   func bytes(_ count: Int) throws -> [UInt8]? {
     var bytes: [UInt8] = []

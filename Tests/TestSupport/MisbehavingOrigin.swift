@@ -22,12 +22,18 @@ public final class MisbehavingOrigin: Sendable {
     var visits: [String: Int] = [:]
     var scriptErrors: [String] = []
     var isStopped = false
+    var expectsProxyHeader = false
+    var proxyHeaders: [[UInt8]] = []
   }
 
   /// - Parameter script: for every path that has none of its own; without one they get 404.
-  public init(port: UInt16 = 0, _ script: Script? = nil) throws {
+  /// - Parameter expectsProxyHeader: each connection begins with a PROXY header, see `proxyHeaders`.
+  public init(port: UInt16 = 0, expectsProxyHeader: Bool = false, _ script: Script? = nil) throws {
     (listener, self.port) = try Socket.listen(port: port)
-    state.update { $0.fallback = script }
+    state.update {
+      $0.fallback = script
+      $0.expectsProxyHeader = expectsProxyHeader
+    }
     startThread { [state, listener] in
       while let socket = listener.accept() { Self.admit(socket, state) }
       listener.close()
@@ -45,6 +51,8 @@ public final class MisbehavingOrigin: Sendable {
   public var requests: [OriginRequest] { state.read { $0.requests } }
   public func requests(for target: String) -> [OriginRequest] { requests.filter { $0.target == target } }
   public func count(_ target: String) -> Int { requests(for: target).count }
+  /// The headers with which connections began, byte for byte.
+  public var proxyHeaders: [[UInt8]] { state.read { $0.proxyHeaders } }
   public var connectionCount: Int { state.read { $0.connections } }
   public var openConnections: Int { state.read { $0.open.count } }
   /// The most connections that were open at one time.
@@ -96,6 +104,10 @@ public final class MisbehavingOrigin: Sendable {
   private static func serve(_ socket: Socket, _ number: Int, _ state: Watched<State>) {
     let reader = MessageReader(socket)
     do {
+      if state.read({ $0.expectsProxyHeader }) {
+        let header = try reader.proxyHeader()
+        state.update { $0.proxyHeaders.append(header) }
+      }
       while true {
         reader.taken = []
         let (line, fields) = try reader.head("request head")

@@ -128,6 +128,16 @@ public final class Socket: Sendable {
     }
   }
 
+  /// The port of its own end, of an IPv4 connection.
+  public var localPort: UInt16 {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
   /// Bytes that have come and were not read. Does not wait.
   var pending: Int {
     var count: CInt = 0

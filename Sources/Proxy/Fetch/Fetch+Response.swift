@@ -19,7 +19,7 @@ extension Fetch {
   func interimArrived(_ bytes: [UInt8]) -> Bool {
     interims += 1
     guard interims <= Self.interimFloodLimit else { return false }
-    if interims <= Self.interimLimit { worker.localIfAny(fill)?.interim(bytes) }
+    if interims <= Self.interimLimit { fill.publishInterim(bytes) }
     return true
   }
 

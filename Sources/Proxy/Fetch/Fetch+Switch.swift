@@ -10,6 +10,7 @@ extension Fetch {
     let protocols = upgrade.isEmpty ? [] : head.protocols(among: upgrade)
     guard !protocols.isEmpty, requestIsSent, let connection, let exchange = worker.localIfAny(fill)?.starter
     else { return false }
+    worker.localIfAny(fill)?.tellInterims()
     let microseconds = Int(worker.loop.kernel.microseconds() - sentAt)
     worker.counters.observe(.upstreamFirstByte, microseconds: microseconds)
     report(.answered)

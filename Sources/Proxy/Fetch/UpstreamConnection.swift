@@ -102,7 +102,9 @@ final class UpstreamConnection: Channel {
   func flush() {
     guard let fetch, fd >= 0, machine.phase != .connecting else { return }
     while isWritable, !introduction.isEmpty {
-      let count = unsafe introduction.withUnsafeBufferPointer { unsafe write($0.baseAddress!, count: $0.count) }
+      let count = unsafe introduction.withUnsafeBufferPointer {
+        unsafe write($0.baseAddress!, count: $0.count)
+      }
       introduction.removeFirst(count)
     }
     while isWritable, fetch.pendingSent < fetch.memory.pending.count {
