@@ -14,9 +14,10 @@ extension RequestHead {
 }
 
 extension ResponseHead {
-  /// The protocols that a 101 switches to; empty when one of them is not in `offer`, or none is named
-  /// (RFC 9110 §15.2.2).
+  /// The protocols that a 101 switches to; empty when one of them is not in `offer`, when none is named, or
+  /// when it does not say so as RFC 9110 §7.8 demands.
   public func protocols(among offer: [UInt8]) -> [UInt8] {
+    guard minorVersion > 0, head.connectionNamesUpgrade else { return [] }
     let wanted = offer.span
     var isOffered = true
     let protocols = head.upgradeProtocols { chosen in

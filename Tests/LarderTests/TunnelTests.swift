@@ -283,6 +283,8 @@ struct TunnelTests {
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw, other\r\nConnection: upgrade\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\n\r\n",
+    "HTTP/1.0 101 Switching Protocols\r\nUpgrade: raw\r\nConnection: upgrade\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: raw\r\nContent-Length: 5\r\n\r\nhello",
   ])
   func `S2 a 101 to something that was not offered is a 502`(_ answer: String) throws {

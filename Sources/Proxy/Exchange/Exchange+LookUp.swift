@@ -17,6 +17,7 @@ extension Exchange {
     }
     directives = RequestDirectives.parse(from: request.head)
     traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
+    offersUpgrade = request.head.has(.upgrade) && !request.upgradeOffer.isEmpty
     if hopsLeft == 0 { return answerLastHop() }
     switch worker.policy.receive(self) {
     case .hash: lookUp()
@@ -47,8 +48,8 @@ extension Exchange {
   private func pipe() {
     switch worker.policy.pipe(self) {
     case .pipe:
-      upgrade = request.upgradeOffer
-      pass(upgrade.isEmpty ? .policy : .upgrade)
+      if offersUpgrade { upgrade = request.upgradeOffer }
+      pass(offersUpgrade ? .upgrade : .policy)
     case .pass: pass(.policy)
     case .synthesize(let response): deliverSynthetic(response)
     case .fail: fail()

@@ -47,6 +47,8 @@ final class Exchange: Timed {
   var bodyReceived = 0
   var startedAt: Int64 = 0
   var requestHasBody = false
+  /// The request may change the protocol, see `RequestHead.upgradeOffer`.
+  var offersUpgrade = false
   /// The protocols that the origin may switch to; empty: none.
   var upgrade: [UInt8] = []
   private var isPersistent = false

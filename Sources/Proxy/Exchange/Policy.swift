@@ -12,9 +12,9 @@ class Policy {
   func receive(_ exchange: Exchange) -> ReceiveAction {
     switch exchange.request.method {
     case .purge: .purge
-    case _ where exchange.request.head.has(.upgrade) && !exchange.request.upgradeOffer.isEmpty: .pipe
-    case .get, .head: exchange.requestHasBody ? .pass(.requestBody) : .hash
-    default: .pass(.method)
+    case .get, .head:
+      exchange.offersUpgrade ? .pipe : exchange.requestHasBody ? .pass(.requestBody) : .hash
+    default: exchange.offersUpgrade ? .pipe : .pass(.method)
     }
   }
 
