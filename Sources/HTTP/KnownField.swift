@@ -4,7 +4,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case other
   // Framing and connection, RFC 9110 §7 and 10, RFC 9112
   case host, connection, contentLength, transferEncoding, te, trailer, upgrade, expect, keepAlive
-  case proxyConnection, proxyAuthenticate, proxyAuthorization, http2Settings
+  case proxyConnection, proxyAuthenticate, proxyAuthorization
   // Caching, RFC 9111
   case cacheControl, pragma, expires, date, age, warning
   // Validators, conditions and ranges, RFC 9110 §8.8, 13 and 14
@@ -19,6 +19,8 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case maxForwards, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop
   // Said by us, or aimed at us
   case cacheStatus, xCacheStatus, xOriginalURL, xRewriteURL, xHost, softPurge
+  // Beside an offer of HTTP/2, RFC 7540 §3.2.1
+  case http2Settings
 
   /// The name as we write it.
   public var name: StaticString {
