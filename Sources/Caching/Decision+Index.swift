@@ -7,7 +7,7 @@ extension Decision: CaseIterable {
   private static var collapsedStart: Int { missStart + 4 }
   private static var staleOnErrorStart: Int { collapsedStart + 4 }
   private static var bypassStart: Int { staleOnErrorStart + 3 }
-  private static var failedStart: Int { bypassStart + 9 }
+  private static var failedStart: Int { bypassStart + 10 }
   private static var syntheticStart: Int { failedStart + 11 * 3 }
   private static var purgeStart: Int { syntheticStart + 4 }
 
@@ -82,6 +82,7 @@ extension BypassReason {
     case .credentials: "bypass-credentials"
     case .requestDirective: "bypass-request-directive"
     case .policy: "bypass-policy"
+    case .upgrade: "bypass-upgrade"
     }
   }
 }

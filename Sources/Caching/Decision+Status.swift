@@ -52,7 +52,7 @@ extension Decision {
     case .method: "method"
     case .credentials, .requestDirective: "request"
     case .range: "miss"
-    case .hitForMiss, .authorization, .precondition, .requestBody, .policy: "bypass"
+    case .hitForMiss, .authorization, .precondition, .requestBody, .policy, .upgrade: "bypass"
     }
   }
 }

@@ -64,6 +64,8 @@ public enum BypassReason: UInt8, Sendable, CaseIterable {
   /// Its own `Cache-Control` asks for a fresh answer.
   case requestDirective
   case policy
+  /// It offers another protocol.
+  case upgrade
 }
 
 /// What kept the origin's answer away.

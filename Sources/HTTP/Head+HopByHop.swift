@@ -1,11 +1,12 @@
 import Bytes
 
 extension FieldSet {
-  /// Fields that concern one connection only, RFC 9110 §7.6.1, with those of proxy authentication: this proxy
-  /// asks for none, and credentials for it are nobody else's business.
+  /// Fields that concern one connection only, RFC 9110 §7.6.1, with `HTTP2-Settings` (RFC 7540 §3.2.1) and
+  /// those of proxy authentication: this proxy asks for none, and credentials for it are nobody else's
+  /// business.
   public static let hopByHop = FieldSet(
     .connection, .keepAlive, .proxyConnection, .proxyAuthenticate, .proxyAuthorization, .te, .trailer,
-    .transferEncoding, .upgrade)
+    .transferEncoding, .upgrade, .http2Settings)
 
   /// Fields that `Connection` may not name: without them the message would end elsewhere, go elsewhere or
   /// mean something else. RFC 9110 §7.6.1 forbids to name what is for all recipients; naming these has no

@@ -100,6 +100,7 @@ extension KnownField {
     switch count {
     case 14:
       if name.matches("content-length") { return .contentLength }
+      if name.matches("http2-settings") { return .http2Settings }
       if name.matches("x-cache-status") { return .xCacheStatus }
       if name.matches("x-original-url") { return .xOriginalURL }
     case 15:

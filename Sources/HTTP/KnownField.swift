@@ -19,6 +19,8 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   case maxForwards, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop
   // Said by us, or aimed at us
   case cacheStatus, xCacheStatus, xOriginalURL, xRewriteURL, xHost, softPurge
+  // Beside an offer of HTTP/2, RFC 7540 §3.2.1
+  case http2Settings
 
   /// The name as we write it.
   public var name: StaticString {
@@ -36,6 +38,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .proxyConnection: "Proxy-Connection"
     case .proxyAuthenticate: "Proxy-Authenticate"
     case .proxyAuthorization: "Proxy-Authorization"
+    case .http2Settings: "HTTP2-Settings"
     case .cacheControl: "Cache-Control"
     case .pragma: "Pragma"
     case .expires: "Expires"

@@ -3,9 +3,12 @@ import Bytes
 /// The header with which a proxy begins a connection that it relays: whose connection it is.
 ///
 /// Source: HAProxy, `doc/proxy-protocol.txt`, sections 2.1 (version 1, a line of text) and 2.2 (version 2,
-/// binary). Strict where it says who somebody is; what it says besides is measured and skipped.
+/// binary). Strict where it says who somebody is and whether over TLS; what it says besides is measured and
+/// skipped.
 public struct ProxyHeader: Equatable, Sendable {
   public var source: Source
+  /// The client came to the proxy over TLS, by PP2_TYPE_SSL of version 2.
+  public var isEncrypted: Bool
   /// Offset of the first byte behind the header.
   public var end: Int
 
@@ -25,8 +28,9 @@ public struct ProxyHeader: Equatable, Sendable {
   /// Most bytes behind the first 16 of version 2.
   public static let lengthLimit = 4096
 
-  public init(source: Source, end: Int) {
+  public init(source: Source, isEncrypted: Bool = false, end: Int) {
     self.source = source
+    self.isEncrypted = isEncrypted
     self.end = end
   }
 
@@ -72,6 +76,8 @@ public enum ProxyHeaderError: Error, Equatable, Sendable {
   case badTransport
   /// The addresses of the family need more bytes than there are.
   case tooShort
+  /// What follows the addresses is not made of types, lengths and as many bytes.
+  case badExtension
   case tooLong
 }
 
@@ -160,8 +166,29 @@ extension ProxyHeader {
     let isKnown = isRelayed && family > 0 && transport > 0
     if isKnown, length < addressBytes(family) { throw .tooShort }
     guard bytes.count >= 16 + length else { return nil }
-    let source = isKnown ? addressedSource(bytes, family) : isRelayed ? .unknown : .proxy
-    return ProxyHeader(source: source, end: 16 + length)
+    let end = 16 + length
+    guard isKnown else { return ProxyHeader(source: isRelayed ? .unknown : .proxy, end: end) }
+    let isEncrypted = try saysEncrypted(bytes, from: 16 + addressBytes(family), to: end)
+    return ProxyHeader(source: addressedSource(bytes, family), isEncrypted: isEncrypted, end: end)
+  }
+
+  /// PP2_TYPE_SSL and in it PP2_CLIENT_SSL, section 2.2.6. Fewer bytes at the end than a type and a length
+  /// have are padding, as for HAProxy.
+  private static func saysEncrypted(
+    _ bytes: Span<UInt8>, from start: Int, to end: Int
+  ) throws(ProxyHeaderError) -> Bool {
+    var at = start
+    var isEncrypted = false
+    while at + 3 <= end {
+      let length = Int(number(bytes, at: at + 1, count: 2))
+      guard length <= end - at - 3 else { throw .badExtension }
+      if bytes[at] == 0x20 {
+        guard length >= 5 else { throw .badExtension }
+        isEncrypted = isEncrypted || bytes[at + 3] & 1 != 0
+      }
+      at += 3 + length
+    }
+    return isEncrypted
   }
 
   /// Two addresses, and two ports but for Unix sockets.

@@ -42,6 +42,16 @@ open class Kernel {
     return fd
   }
 
+  /// The address that a connection came to; `nil` where there is none.
+  open func localAddress(_ fd: CInt) -> SocketAddress? {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe getsockname(fd, $0, &length) }
+    }
+    return result == 0 ? SocketAddress(storage: storage, length: length) : nil
+  }
+
   /// Starts a connection; it is made when the descriptor turns writable and `connectOutcome` is 0.
   open func connect(_ address: SocketAddress) -> CInt {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)

@@ -14,10 +14,13 @@ extension Fill {
     wakeReaders()
   }
 
-  /// Shows an interim response, a whole head, to those who wait for the final one (L28).
-  public func publishInterim(_ bytes: [UInt8]) {
-    body.withLock { $0.interims.append(bytes) }
-    interimCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
+  /// Shows an interim response to those who wait for the head (L28).
+  public func publishInterim(_ head: [UInt8]) {
+    let count = body.withLock {
+      $0.interims.append(head)
+      return $0.interims.count
+    }
+    interimsPublished.store(count, ordering: .releasing)
     wakeReaders()
   }
 

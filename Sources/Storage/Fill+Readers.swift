@@ -46,10 +46,12 @@ extension Fill {
     _ = unsafe lanes[worker].isPending.exchange(false, ordering: .acquiringAndReleasing)
   }
 
-  /// Interim responses behind the first `seen`. Takes no lock when there are none.
-  public func interims(after seen: Int) -> [[UInt8]] {
-    guard interimCount.load(ordering: .sequentiallyConsistent) > seen else { return [] }
-    return body.withLock { Array($0.interims[seen...]) }
+  /// How many interim responses have been published.
+  public var interimCount: Int { interimsPublished.load(ordering: .acquiring) }
+
+  /// The heads of those behind the first `known`.
+  public func interims(after known: Int) -> [[UInt8]] {
+    body.withLock { Array($0.interims.dropFirst(known)) }
   }
 
   /// The published bytes from `offset` on, as far as they lie together, at most `limit`; `nil`: none yet.

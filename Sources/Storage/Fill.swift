@@ -34,7 +34,7 @@ import Synchronization
   let isOwnerPaused = Atomic<Bool>(false)
   let isDrainPending = Atomic<Bool>(false)
   let cutBelow = Atomic<Int>(0)
-  let interimCount = Atomic<Int>(0)
+  let interimsPublished = Atomic<Int>(0)
   /// One for each worker; behind them the bytes of key and URL.
   nonisolated(unsafe) let lanes: UnsafeMutablePointer<FillLane>
   private let keyCount: Int

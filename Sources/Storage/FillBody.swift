@@ -19,7 +19,7 @@ import Glibc
   var recycled = 0
   var readers = 0
   var alternateRequest: AlternateRequest?
-  /// Whole heads, in the order they came.
+  /// Heads of the interim responses so far.
   var interims: [[UInt8]] = []
   /// Set by commit: counts the blocks from then on.
   var record: BodyRef?

@@ -14,16 +14,19 @@ enum MetricFamily: CaseIterable {
   case queuedForConnection
   case timeouts
   case purges, entriesPurged
+  case tunnelsOpened, tunnelsOpen, tunnelBytes
   case impossibleEvents, accessLogLinesDropped
 
   var kind: MetricKind {
     switch self {
-    case .connectionsOpen, .fillsInFlight, .upstreamConnectionsOpen, .upstreamConnectionsIdle: .gauge
+    case .connectionsOpen, .fillsInFlight, .upstreamConnectionsOpen, .upstreamConnectionsIdle, .tunnelsOpen:
+      .gauge
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
       .proxyHeadersRefused, .requestsCollapsed,
       .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
-      .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped:
+      .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped,
+      .tunnelsOpened, .tunnelBytes:
       .counter
     }
   }
@@ -55,6 +58,9 @@ enum MetricFamily: CaseIterable {
     case .timeouts: "larder_timeouts_total"
     case .purges: "larder_purges_total"
     case .entriesPurged: "larder_purged_entries_total"
+    case .tunnelsOpened: "larder_tunnels_opened_total"
+    case .tunnelsOpen: "larder_tunnels"
+    case .tunnelBytes: "larder_tunnel_bytes_total"
     case .impossibleEvents: "larder_impossible_events_total"
     case .accessLogLinesDropped: "larder_access_log_dropped_lines_total"
     }
@@ -87,6 +93,9 @@ enum MetricFamily: CaseIterable {
     case .timeouts: "Time-outs, by what was waited for."
     case .purges: "Purges, by kind."
     case .entriesPurged: "Stored responses removed or made stale by purges."
+    case .tunnelsOpened: "Connections that a server has switched to another protocol."
+    case .tunnelsOpen: "Tunnels open now."
+    case .tunnelBytes: "Bytes read at one end of a tunnel to be written at the other, by direction."
     case .impossibleEvents: "Events that cannot happen in the state they met; each is a defect of Larder."
     case .accessLogLinesDropped: "Access log lines dropped because the log could not be written fast enough."
     }
@@ -97,13 +106,14 @@ enum MetricFamily: CaseIterable {
     switch self {
     case .fillsEnded: "outcome"
     case .upstreamErrors, .timeouts, .purges: "kind"
+    case .tunnelBytes: "direction"
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
       .connectionsOpen,
       .proxyHeadersRefused, .requestsCollapsed, .fillsStarted, .fillsInFlight, .readersCut, .upstreamRequests,
       .upstreamRetries,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .upstreamConnectionsOpen, .upstreamConnectionsIdle, .queuedForConnection, .entriesPurged,
-      .impossibleEvents, .accessLogLinesDropped:
+      .impossibleEvents, .accessLogLinesDropped, .tunnelsOpened, .tunnelsOpen:
       nil
     }
   }

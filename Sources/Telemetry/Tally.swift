@@ -15,14 +15,17 @@ public enum Tally: Int, CaseIterable, Sendable {
   case connectFailed, resetBeforeFirstByte, resetInBody, badResponse
   case fillsStarted
   /// How a fill ended; exactly one for each that started.
-  case fillsStored, fillsNotStored, fillsNotModified, fillsFenced, fillsFailed, fillsCancelled
+  case fillsStored, fillsNotStored, fillsNotModified, fillsFenced, fillsFailed, fillsCancelled, fillsSwitched
   /// Gauge.
   case fillsInFlight
   /// Requests that read a fill which another request had started.
   case requestsCollapsed
   case headTimeouts, idleTimeouts, bodyTimeouts, sendTimeouts
   case connectTimeouts, firstByteTimeouts, gapTimeouts, upstreamIdleTimeouts
-  case queueTimeouts, collapseTimeouts, drainTimeouts
+  case queueTimeouts, collapseTimeouts, drainTimeouts, tunnelTimeouts
+  case tunnelsOpened, tunnelBytesToServer, tunnelBytesToClient
+  /// Gauge.
+  case tunnelsOpen
   case hardPurges, softPurges, unsafeMethodPurges, entriesPurged
   /// Requests that had to wait for a free connection to a server (L11).
   case queuedForConnection
@@ -72,6 +75,7 @@ extension Tally {
     case .fillsFenced: (.fillsEnded, "fenced")
     case .fillsFailed: (.fillsEnded, "failed")
     case .fillsCancelled: (.fillsEnded, "cancelled")
+    case .fillsSwitched: (.fillsEnded, "switched")
     case .headTimeouts: (.timeouts, "head")
     case .idleTimeouts: (.timeouts, "idle")
     case .bodyTimeouts: (.timeouts, "body")
@@ -83,6 +87,11 @@ extension Tally {
     case .queueTimeouts: (.timeouts, "queue")
     case .collapseTimeouts: (.timeouts, "collapse")
     case .drainTimeouts: (.timeouts, "drain")
+    case .tunnelTimeouts: (.timeouts, "tunnel")
+    case .tunnelsOpened: (.tunnelsOpened, nil)
+    case .tunnelBytesToServer: (.tunnelBytes, "to_server")
+    case .tunnelBytesToClient: (.tunnelBytes, "to_client")
+    case .tunnelsOpen: (.tunnelsOpen, nil)
     case .hardPurges: (.purges, "hard")
     case .softPurges: (.purges, "soft")
     case .unsafeMethodPurges: (.purges, "unsafe_method")

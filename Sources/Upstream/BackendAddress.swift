@@ -1,7 +1,7 @@
 public import IO
 
-/// A backend as the operator names it: a host with a port, or a Unix socket. A name stands for as many
-/// servers as it has addresses; a number or a path for one.
+/// A backend as the operator names it: a host with a port, or a Unix socket, and how connections to it begin.
+/// A name stands for as many servers as it has addresses; a number or a path for one.
 public struct BackendAddress: Sendable, Hashable {
   /// A name, or an address in numbers without brackets; empty for a Unix socket.
   public let host: String
@@ -9,6 +9,8 @@ public struct BackendAddress: Sendable, Hashable {
   public let port: UInt16
   /// The one address of a backend given in numbers or as a path; `nil` for a name, which has to be looked up.
   public let fixed: SocketAddress?
+  /// Each connection begins with a PROXY header, which says for whom it is made (L24).
+  public var proxyHeader: ProxyVersion?
 
   /// Longest host name, in bytes (RFC 1035 §2.3.4, without the final dot of the root).
   public static let nameLimit = 253
@@ -27,10 +29,23 @@ public struct BackendAddress: Sendable, Hashable {
     fixed = SocketAddress(numeric: host, port: port)
   }
 
-  /// Reads `HOST:PORT`, `[::1]:80` or `unix:/path`. Does not look the name up.
+  /// Reads `HOST:PORT`, `[::1]:80` or `unix:/path`, and behind it `,proxy=v1` or `,proxy=v2`. Does not look
+  /// the name up.
   ///
   /// - Throws: which part of the text is not what it should be. Port 0 is no server's.
   public static func parse(_ text: String) throws(BackendError) -> BackendAddress {
+    guard let comma = text.lastIndex(of: ","), text[comma...].hasPrefix(ProxyVersion.flag) else {
+      return try parse(address: text)
+    }
+    guard let version = ProxyVersion.allCases.first(where: { $0.suffix == text[comma...] }) else {
+      throw BackendError(cause: nil)
+    }
+    var backend = try parse(address: String(text[..<comma]))
+    backend.proxyHeader = version
+    return backend
+  }
+
+  private static func parse(address text: String) throws(BackendError) -> BackendAddress {
     do throws(AddressError) {
       if text.hasPrefix("unix:") { return BackendAddress(fixed: try SocketAddress.parse(listen: text)) }
       let (host, port) = try SocketAddress.split(text)
@@ -70,16 +85,26 @@ public struct BackendAddress: Sendable, Hashable {
 
 extension BackendAddress: CustomStringConvertible {
   public var description: String {
-    if let fixed { return fixed.description }
-    return "\(host):\(port)"
+    let address = fixed.map { $0.description } ?? "\(host):\(port)"
+    return address + (proxyHeader?.suffix ?? "")
   }
+}
+
+/// The PROXY protocol's text or its binary form.
+public enum ProxyVersion: String, Sendable, CaseIterable {
+  case v1, v2
+
+  static let flag = ",proxy"
+  /// As it stands behind an address.
+  var suffix: String { "\(Self.flag)=\(rawValue)" }
 }
 
 /// Why a text does not name a backend.
 public struct BackendError: Error, Equatable, Sendable {
-  public let cause: AddressError
+  /// What is wrong with the address; `nil`: what stands behind it is.
+  public let cause: AddressError?
 
-  public init(cause: AddressError) { self.cause = cause }
+  public init(cause: AddressError?) { self.cause = cause }
 
   /// What was expected, to follow "expected" in a message.
   public var expectation: StaticString {
@@ -87,7 +112,9 @@ public struct BackendError: Error, Equatable, Sendable {
     case .missingPort: "a port after the last colon, as in 127.0.0.1:3000"
     case .badPort: "a port from 1 to 65535"
     case .badAddress: "HOST:PORT, [IPv6]:PORT or unix:/path"
-    case .badPath, .pathTooLong: cause.expectation
+    case .badPath: AddressError.badPath.expectation
+    case .pathTooLong: AddressError.pathTooLong.expectation
+    case nil: "proxy=v1 or proxy=v2 behind the comma"
     }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import HTTP
 import Testing
 
@@ -35,6 +36,11 @@ private struct Good: Sendable, CustomTestStringConvertible {
     self.bytes = bytes
     self.source = source
   }
+}
+
+/// PP2_TYPE_SSL (section 2.2.6): what the client did, no verification, and a version in it.
+private func ssl(_ client: UInt8) -> [UInt8] {
+  [0x20, 0, 15, client, 0, 0, 0, 1, 0x21, 0, 7] + octets("TLSv1.3")
 }
 
 private struct Bad: Sendable, CustomTestStringConvertible {
@@ -166,6 +172,10 @@ private let refused = [
   Bad(binary(0x21, 0x11, [], length: 0), .tooShort),
   Bad(binary(0x21, 0x21, ipv6, length: 35), .tooShort),
   Bad(binary(0x21, 0x31, ipv6, length: 215), .tooShort),
+  Bad(binary(0x21, 0x11, ipv4 + [4, 0, 3, 1, 2]), .badExtension),
+  Bad(binary(0x21, 0x11, ipv4 + tlv + [4, 255, 255]), .badExtension),
+  Bad(binary(0x21, 0x21, ipv6 + [0x20, 0, 4, 1, 0, 0, 0]), .badExtension),
+  Bad(binary(0x21, 0x31, [UInt8](repeating: 47, count: 216) + [4, 0, 1]), .badExtension),
   Bad(binary(0x21, 0x11, ipv4, length: 4097), .tooLong),
   Bad(binary(0x20, 0x00, [], length: 65535), .tooLong),
 ]
@@ -212,6 +222,55 @@ struct ProxyHeaderTests {
     let outcomes = (0..<bad.bytes.count).map { HeaderOutcome(bad.bytes.prefix($0)) }
     let refusals = outcomes.drop { $0 == .incomplete }
     #expect(refusals.allSatisfy { $0 == .refused(bad.error) })
+  }
+
+  @Test(arguments: [
+    (ssl(1), true), (ssl(7), true), (ssl(0), false), (ssl(6), false), (tlv, false),
+    (tlv + ssl(1) + tlv, true),
+    (ssl(1) + [4, 0], true),  // padding
+  ])
+  private func `L24 the record of TLS says whether the client came encrypted`(
+    _ records: [UInt8], _ isEncrypted: Bool
+  ) {
+    for (family, addresses, source) in [(0x11, ipv4, sevenOfIPv4), (0x21, ipv6, sevenOfIPv6)] {
+      let bytes = binary(0x21, UInt8(family), addresses + records)
+      let expected = ProxyHeader(source: source, isEncrypted: isEncrypted, end: bytes.count)
+      #expect(HeaderOutcome(bytes) == .complete(expected))
+    }
+    // Of its own connections a proxy may say what it likes.
+    let own = binary(0x20, 0x11, ipv4 + records)
+    #expect(HeaderOutcome(own) == .complete(ProxyHeader(source: .proxy, end: own.count)))
+  }
+
+  private static let oneOfIPv4 = ProxyHeader.Source.ipv4(0xc633_6401, port: 80)
+  private static let oneOfIPv6 = ProxyHeader.Source.ipv6(high: 0x2001_0db8_0000_0000, low: 1, port: 80)
+  private static let mapped = [UInt8](repeating: 0, count: 10) + [0xff, 0xff, 203, 0, 113, 7]
+
+  @Test(
+    arguments: [
+      (sevenOfIPv4, oneOfIPv4, "TCP4 203.0.113.7 198.51.100.1 5555 80", binary(0x21, 0x11, ipv4)),
+      (
+        sevenOfIPv6, oneOfIPv6, "TCP6 2001:db8:0:0:0:0:0:7 2001:db8:0:0:0:0:0:1 5555 80",
+        binary(0x21, 0x21, ipv6)
+      ),
+      (
+        sevenOfIPv4, oneOfIPv6, "TCP6 0:0:0:0:0:ffff:cb00:7107 2001:db8:0:0:0:0:0:1 5555 80",
+        binary(0x21, 0x21, mapped + ipv6.dropFirst(16))
+      ),
+      (.unknown, oneOfIPv4, "UNKNOWN", binary(0x21, 0, [])),
+      (sevenOfIPv4, .unknown, "UNKNOWN", binary(0x21, 0, [])),
+      (.proxy, oneOfIPv4, "UNKNOWN", binary(0x20, 0, [])),
+    ] as [(ProxyHeader.Source, ProxyHeader.Source, String, [UInt8])])
+  func `a header of our own is written as the specification has it`(
+    _ source: ProxyHeader.Source, _ destination: ProxyHeader.Source, _ line: String, _ bytes: [UInt8]
+  ) {
+    let ends = RelayedEnds(source: source, destination: destination)
+    var output = OutputBuffer(capacity: 8)
+    ends.writeLine(to: &output)
+    #expect(text(output.bytes) == "PROXY \(line)\r\n")
+    output.removeAll()
+    ends.writeBinary(to: &output)
+    #expect(output.bytes.array == bytes)
   }
 
   @Test func `the limits are those of the specification and ours`() {

@@ -66,6 +66,48 @@ struct TrustTests {
     }
   }
 
+  @Test(arguments: [
+    ("X-Forwarded-For", "203.0.113.7:1234", 200), ("X-Forwarded-For", "[2001:db8::7]:1234", 200),
+    ("X-Forwarded-For", "2001:db8::7", 200), ("X-Forwarded-For", "[2001:db8::7", 403),
+    ("Forwarded", "for=203.0.113.7", 200), ("Forwarded", "proto=http;For=\"203.0.113.7:1234\"", 200),
+    ("Forwarded", "for=\"[2001:db8::7]:1234\";by=_a", 200), ("Forwarded", "for=198.51.100.1", 403),
+    ("Forwarded", "for=203.0.113.7, for=198.51.100.1", 403), ("Forwarded", "for=unknown", 403),
+    ("Forwarded", "for=203.0.113.7, for=127.0.0.1", 200),  // the nearest is a trusted proxy itself
+    ("Forwarded", "for=203.0.113.7;for=203.0.113.7", 403), ("Forwarded", "by=203.0.113.7", 403),
+    ("Forwarded", "for=\"203.0.113.7", 403), ("Forwarded", "for=\"203.0.113\\.7\"", 403),
+    ("Forwarded", "secret=\"for=203.0.113.7;for=\"", 403),
+    ("Forwarded", "for=203.0.113.7\r\nX-Forwarded-For: 198.51.100.1", 403),
+  ])
+  func `L24 a trusted proxy may name the client in any form that is in use`(
+    _ name: String, _ value: String, _ status: Int
+  ) throws {
+    let origin = try origin()
+    let flags = [
+      "--trusted-proxy", "127.0.0.1/32", "--purge-from", "203.0.113.0/24", "--purge-from", "2001:db8::/32",
+    ]
+    try withLarder(flags, before: [origin]) { larder throws in
+      #expect(
+        try larder.fetch("/", method: "PURGE", fields: Fields([(name: name, value: value)])).status == status)
+    }
+  }
+
+  @Test(
+    arguments: [
+      (["Forwarded": "for=203.0.113.7;proto=https"], "https"), (["Forwarded": "for=203.0.113.7"], "http"),
+      (["Forwarded": "for=203.0.113.7;proto=\"HTTPS\", for=127.0.0.1;proto=http"], "https"),
+      (["Forwarded": "for=203.0.113.7;proto=https", "X-Forwarded-Proto": "http"], "http"),
+      (["Forwarded": "for=203.0.113.7;proto=https", "X-Forwarded-For": "203.0.113.7"], "http"),
+    ] as [(Fields, String)])
+  func `L24 the scheme is that of the client's own hop`(_ fields: Fields, _ scheme: String) throws {
+    let origin = try origin()
+    let flags = ["--trusted-proxy", "127.0.0.1/32", "--key", "$scheme$host$uri", "--purge-from", "none"]
+    try withLarder(flags, before: [origin]) { larder in
+      let response = try larder.fetch("/", fields: fields)
+      // Trusted peers are told the key.
+      #expect(response.fields["Cache-Status"]?.contains("key=\"\(scheme) ") == true, "\(response)")
+    }
+  }
+
   @Test func `L24 PROXY protocol, version 1`() throws {
     let origin = try origin()
     try withLarder(["--listen", "127.0.0.1:0,proxy"], before: [origin]) { larder in
@@ -102,6 +144,61 @@ struct TrustTests {
     }
   }
 
+  @Test func `L24 the TLS record of version 2 gives the scheme`() throws {
+    let origin = try origin()
+    try withLarder(["--listen", "127.0.0.1:0,proxy"], before: [origin]) { larder in
+      let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
+      let addresses: [UInt8] = [203, 0, 113, 7, 198, 51, 100, 1, 0x15, 0xb3, 0, 80]
+      for (flags, scheme) in [(UInt8(1), "https"), (0, "http")] {
+        let client = try larder.client()
+        try client.send(signature + [0x21, 0x11, 0, 20] + addresses + [0x20, 0, 5, flags, 0, 0, 0, 0])
+        #expect(try client.fetch("/").status == 200)
+        #expect(origin.requests.last?.fields["X-Forwarded-Proto"] == scheme)
+      }
+    }
+  }
+
+  @Test(arguments: ["v1", "v2"])
+  func `L24 a server is told for whom each connection is made, once, and gets one request on it`(
+    _ version: String
+  ) throws {
+    let origin = try MisbehavingOrigin(expectsProxyHeader: true) {
+      try $0.respond(200, ["Cache-Control": "no-store"], "page")
+    }
+    try withLarder(backends: ["\(origin.address),proxy=\(version)"]) { larder in
+      let clients = try (0..<2).map { _ in try larder.client() }
+      for client in clients + clients { #expect(try client.fetch("/").text == "page") }
+      #expect(origin.connectionCount == 4 && origin.requests.count == 4)
+      let expected = (clients + clients).map { client -> [UInt8] in
+        let (from, to) = (client.socket.localPort, larder.port)
+        if version == "v1" { return Array("PROXY TCP4 127.0.0.1 127.0.0.1 \(from) \(to)\r\n".utf8) }
+        let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10]
+        let ports = [from, to].flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] }
+        return signature + [0x21, 0x11, 0, 12, 127, 0, 0, 1, 127, 0, 0, 1] + ports
+      }
+      #expect(origin.proxyHeaders == expected)
+    }
+  }
+
+  @Test func `L24 what a PROXY header or a trusted proxy says of the client goes on to the server`() throws {
+    let origin = try MisbehavingOrigin(expectsProxyHeader: true) { try $0.respond(200, [:], "page") }
+    let flags = ["--listen", "127.0.0.1:0,proxy", "--trusted-proxy", "203.0.113.0/24"]
+    try withLarder(flags, backends: ["\(origin.address),proxy=v1"]) { larder in
+      for (line, field) in [
+        ("TCP4 198.51.100.7 198.51.100.1 5555 80", "192.0.2.1"), ("UNKNOWN", "192.0.2.1"),
+        ("TCP4 203.0.113.7 198.51.100.1 5555 80", "192.0.2.1"),
+      ] {
+        let client = try larder.client()
+        try client.send("PROXY \(line)\r\n")
+        #expect(try client.fetch("/\(line.count)", fields: ["X-Forwarded-For": field]).text == "page")
+      }
+      let heads = origin.proxyHeaders.map { String(decoding: $0, as: UTF8.self) }
+      #expect(heads[0] == "PROXY TCP4 198.51.100.7 127.0.0.1 5555 \(larder.port)\r\n")
+      #expect(heads[1].hasPrefix("PROXY TCP4 127.0.0.1 127.0.0.1 "))
+      #expect(heads[2] == "PROXY TCP4 192.0.2.1 127.0.0.1 0 \(larder.port)\r\n")
+    }
+  }
+
   @Test func `L25 a request that passed here twice already is a loop, 508`() throws {
     let origin = try origin()
     try withLarder(before: [origin]) { larder in
@@ -111,6 +208,9 @@ struct TrustTests {
       #expect(try larder.fetch("/", fields: ["Via": via, "Via": via]).status == 508)
       #expect(try larder.fetch("/", fields: ["Via": "\(via), 1.1 other, \(via)"]).status == 508)
       #expect(try larder.fetch("/", fields: ["Via": "1.1 other, 1.1 other"]).status == 200)
+      let name = String(via.dropFirst("1.1 ".count))
+      #expect(try larder.fetch("/", fields: ["CDN-Loop": "\(name); a=1"]).status == 200)
+      #expect(try larder.fetch("/", fields: ["CDN-Loop": "\(name), other, \(name); a=1"]).status == 508)
     }
   }
 

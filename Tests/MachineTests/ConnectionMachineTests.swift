@@ -17,6 +17,7 @@ private let endedOpenly = Event.responseEnded(keepsAlive: false)
 private let reading = [Event.headBegan]
 private let answering = [get]
 private let uploading = [post]
+private let tunnelling = [get, .switched]
 private let lingering = [lastGet, ended]
 private let closed = [Event.failed]
 
@@ -43,6 +44,7 @@ private let rows: [Row] = [
   Row([], .requestBodyEnded, .none, .idle),
   Row([], .refusalWritten, .linger, .lingering),
   Row([], ended, .none, .idle),
+  Row([], .switched, .none, .idle),
   Row([], .peerEnded, .close, .closed),
   Row([], .timedOut, .close, .closed),
   Row([], .failed, .close, .closed),
@@ -54,6 +56,7 @@ private let rows: [Row] = [
   Row(reading, .requestBodyEnded, .none, .readingHead),
   Row(reading, .refusalWritten, .linger, .lingering),
   Row(reading, ended, .none, .readingHead),
+  Row(reading, .switched, .none, .readingHead),
   Row(reading, .peerEnded, .close, .closed),
   Row(reading, .timedOut, .refuseSlowHead, .readingHead),
   Row(reading, .failed, .close, .closed),
@@ -65,6 +68,7 @@ private let rows: [Row] = [
   Row(answering, .refusalWritten, .none, .exchanging),
   Row(answering, ended, .readNext, .idle),
   Row(answering, endedOpenly, .linger, .lingering),
+  Row(answering, .switched, .none, .tunnelling),
   Row(answering, .peerEnded, .none, .exchanging),
   Row(answering, .timedOut, .abandon, .closed),
   Row(answering, .failed, .abandon, .closed),
@@ -77,12 +81,24 @@ private let rows: [Row] = [
   Row(uploading, .failed, .abandon, .closed),
   Row(uploading + [.requestBodyEnded], ended, .readNext, .idle),
   Row(uploading + [.requestBodyEnded], .peerEnded, .none, .exchanging),
+  // The server has switched protocols. Reading, time and the drain are the tunnel's.
+  Row(tunnelling, .headBegan, .none, .tunnelling),
+  Row(tunnelling, get, .none, .tunnelling),
+  Row(tunnelling, .requestBodyEnded, .none, .tunnelling),
+  Row(tunnelling, .refusalWritten, .none, .tunnelling),
+  Row(tunnelling, endedOpenly, .close, .closed),
+  Row(tunnelling, .switched, .none, .tunnelling),
+  Row(tunnelling, .peerEnded, .none, .tunnelling),
+  Row(tunnelling, .timedOut, .none, .tunnelling),
+  Row(tunnelling, .failed, .abandon, .closed),
+  Row(tunnelling, .drainBegan, .none, .tunnelling),
   // Our side has ended.
   Row(lingering, .headBegan, .none, .lingering),
   Row(lingering, get, .none, .lingering),
   Row(lingering, .requestBodyEnded, .none, .lingering),
   Row(lingering, .refusalWritten, .none, .lingering),
   Row(lingering, ended, .none, .lingering),
+  Row(lingering, .switched, .none, .lingering),
   Row(lingering, .peerEnded, .close, .closed),
   Row(lingering, .timedOut, .close, .closed),
   Row(lingering, .failed, .close, .closed),
@@ -93,6 +109,7 @@ private let rows: [Row] = [
   Row(closed, .requestBodyEnded, .none, .closed),
   Row(closed, .refusalWritten, .none, .closed),
   Row(closed, ended, .none, .closed),
+  Row(closed, .switched, .none, .closed),
   Row(closed, .peerEnded, .none, .closed),
   Row(closed, .timedOut, .none, .closed),
   Row(closed, .failed, .none, .closed),
@@ -116,9 +133,9 @@ struct ConnectionMachineTests {
   }
 
   @Test func `the table has every pair of phase and event`() {
-    let kinds = 9
+    let kinds = 10
     let pairs = Set(rows.map { "\(run($0.before).0.phase) \("\($0.event)".prefix { $0 != "(" })" })
-    #expect(pairs.count == 5 * kinds)
+    #expect(pairs.count == 6 * kinds)
   }
 
   @Test func `a client that ends its side still gets its answer, then the connection closes`() {
@@ -163,7 +180,8 @@ struct ConnectionMachineTests {
   }
 
   private static let events: [Event] = [
-    .headBegan, get, post, lastGet, .requestBodyEnded, .refusalWritten, ended, endedOpenly, .peerEnded,
+    .headBegan, get, post, lastGet, .requestBodyEnded, .refusalWritten, ended, endedOpenly, .switched,
+    .peerEnded,
     .timedOut, .failed, .drainBegan,
   ]
 
@@ -177,7 +195,7 @@ struct ConnectionMachineTests {
     if action == .startExchange { #expect(before.phase == .idle || before.phase == .readingHead) }
     #expect((action == .close || action == .abandon) == (machine.phase == .closed && before.phase != .closed))
     #expect((action == .linger) == (machine.phase == .lingering && before.phase != .lingering))
-    if action == .abandon { #expect(before.phase == .exchanging) }
+    if action == .abandon { #expect(before.phase == .exchanging || before.phase == .tunnelling) }
     if action == .readNext {
       #expect(event == ended && !before.bodyIsArriving && !before.hasPeerEnded && before.keepsAlive)
     }

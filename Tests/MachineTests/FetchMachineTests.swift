@@ -41,6 +41,7 @@ private let rows: [Row] = [
   Row([], .connectFailed, .none, .queued),
   Row([], brokeFresh, .none, .queued),
   Row([], .headArrived, .none, .queued),
+  Row([], .switched, .none, .queued),
   Row([], .bodyEnded, .none, .queued),
   Row([], .brokeInBody, .none, .queued),
   Row([], .responseWasBad, .none, .queued),
@@ -53,6 +54,7 @@ private let rows: [Row] = [
   Row(connecting, .connectFailed, .tryNext, .queued),
   Row(connecting, brokeFresh, .tryNext, .queued),
   Row(connecting, .headArrived, .none, .connecting),
+  Row(connecting, .switched, .none, .connecting),
   Row(connecting, .bodyEnded, .none, .connecting),
   Row(connecting, .brokeInBody, .none, .connecting),
   Row(connecting, .responseWasBad, .none, .connecting),
@@ -66,6 +68,7 @@ private let rows: [Row] = [
   Row(awaiting, brokeFresh, .fail(.brokeBeforeHead), .ended),
   Row(awaiting, brokeReused, .tryNext, .queued),
   Row(awaiting, .headArrived, .publish, .readingBody),
+  Row(awaiting, .switched, .handOver, .ended),
   Row(awaiting, .bodyEnded, .none, .awaitingHead),
   Row(awaiting, .brokeInBody, .none, .awaitingHead),
   Row(awaiting, .responseWasBad, .fail(.badResponse), .ended),
@@ -78,6 +81,7 @@ private let rows: [Row] = [
   Row(reading, .connectFailed, .none, .readingBody),
   Row(reading, brokeReused, .none, .readingBody),
   Row(reading, .headArrived, .none, .readingBody),
+  Row(reading, .switched, .none, .readingBody),
   Row(reading, .bodyEnded, .complete, .ended),
   Row(reading, .brokeInBody, .fail(.brokeInBody), .ended),
   Row(reading, .responseWasBad, .fail(.brokeInBody), .ended),
@@ -87,6 +91,7 @@ private let rows: [Row] = [
 
 private let everyEvent: [Event] = [
   .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, brokeFresh, brokeReused, .headArrived,
+  .switched,
   .bodyEnded, .brokeInBody, .responseWasBad, .timedOut, .abandoned,
 ]
 
@@ -105,7 +110,7 @@ struct FetchMachineTests {
       #expect(machine.phase == row.phase, "\(row)")
     }
     let pairs = Set(rows.map { "\(run($0.before).0.phase) \("\($0.event)".prefix { $0 != "(" })" })
-    #expect(pairs.count == 4 * 12)
+    #expect(pairs.count == 4 * 13)
   }
 
   @Test func `after its end nothing happens`() {
@@ -168,7 +173,7 @@ struct FetchMachineTests {
         actions.append(action)
       }
       let ends = actions.count {
-        if case .fail = $0 { true } else { $0 == .complete || $0 == .cancel }
+        if case .fail = $0 { true } else { [.complete, .handOver, .cancel].contains($0) }
       }
       #expect(ends <= 1)
       #expect((ends == 1) == (machine.phase == .ended))

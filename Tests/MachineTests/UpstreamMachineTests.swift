@@ -12,6 +12,7 @@ private let endedLast = Event.responseEnded(keepsAlive: false)
 private let idle = [Event.connected]
 private let awaiting = [Event.connected, .assigned]
 private let reading = [Event.connected, .assigned, .headArrived]
+private let tunnelling = [Event.connected, .assigned, .switched]
 private let closed = [Event.connectFailed]
 
 private struct Row: Sendable {
@@ -33,6 +34,7 @@ private let rows: [Row] = [
   Row([], .connectFailed, .reportConnectFailed, .closed),
   Row([], .assigned, .none, .connecting),
   Row([], .headArrived, .none, .connecting),
+  Row([], .switched, .none, .connecting),
   Row([], endedKept, .none, .connecting),
   Row([], .bytesWhileIdle, .none, .connecting),
   Row([], .peerEnded, .reportConnectFailed, .closed),
@@ -41,6 +43,7 @@ private let rows: [Row] = [
   Row(idle, .connectFailed, .none, .idle),
   Row(idle, .assigned, .none, .awaitingHead),
   Row(idle, .headArrived, .none, .idle),
+  Row(idle, .switched, .none, .idle),
   Row(idle, endedKept, .none, .idle),
   Row(idle, .bytesWhileIdle, .close, .closed),
   Row(idle, .peerEnded, .close, .closed),
@@ -49,6 +52,7 @@ private let rows: [Row] = [
   Row(awaiting, .connectFailed, .none, .awaitingHead),
   Row(awaiting, .assigned, .none, .awaitingHead),
   Row(awaiting, .headArrived, .none, .readingBody),
+  Row(awaiting, .switched, .none, .tunnelling),
   Row(awaiting, endedKept, .none, .awaitingHead),
   Row(awaiting, .bytesWhileIdle, .none, .awaitingHead),
   Row(awaiting, .peerEnded, .reportBroken, .closed),
@@ -57,15 +61,26 @@ private let rows: [Row] = [
   Row(reading, .connectFailed, .none, .readingBody),
   Row(reading, .assigned, .none, .readingBody),
   Row(reading, .headArrived, .none, .readingBody),
+  Row(reading, .switched, .none, .readingBody),
   Row(reading, endedKept, .none, .idle),
   Row(reading, endedLast, .none, .closed),
   Row(reading, .bytesWhileIdle, .none, .readingBody),
   Row(reading, .peerEnded, .reportCut, .closed),
   Row(reading, .idleTimedOut, .none, .readingBody),
+  Row(tunnelling, .connected, .none, .tunnelling),
+  Row(tunnelling, .connectFailed, .none, .tunnelling),
+  Row(tunnelling, .assigned, .none, .tunnelling),
+  Row(tunnelling, .headArrived, .none, .tunnelling),
+  Row(tunnelling, .switched, .none, .tunnelling),
+  Row(tunnelling, endedKept, .none, .tunnelling),
+  Row(tunnelling, .bytesWhileIdle, .none, .tunnelling),
+  Row(tunnelling, .peerEnded, .none, .tunnelling),
+  Row(tunnelling, .idleTimedOut, .none, .tunnelling),
   Row(closed, .connected, .none, .closed),
   Row(closed, .connectFailed, .none, .closed),
   Row(closed, .assigned, .none, .closed),
   Row(closed, .headArrived, .none, .closed),
+  Row(closed, .switched, .none, .closed),
   Row(closed, endedKept, .none, .closed),
   Row(closed, .bytesWhileIdle, .none, .closed),
   Row(closed, .peerEnded, .none, .closed),
@@ -87,7 +102,7 @@ struct UpstreamMachineTests {
       #expect(machine.phase == row.phase, "\(row)")
     }
     let pairs = Set(rows.map { "\(run($0.before).0.phase) \("\($0.event)".prefix { $0 != "(" })" })
-    #expect(pairs.count == 5 * 8)
+    #expect(pairs.count == 6 * 9)
   }
 
   @Test func `a connection serves request after request until a response does not keep it alive`() {
@@ -108,8 +123,8 @@ struct UpstreamMachineTests {
   @Test(arguments: [21, 22, 23] as [UInt64])
   func `in any order of events it reports one end, of the right kind`(_ seed: UInt64) {
     let events: [Event] = [
-      .connected, .connectFailed, .assigned, .headArrived, endedKept, endedLast, .bytesWhileIdle, .peerEnded,
-      .idleTimedOut,
+      .connected, .connectFailed, .assigned, .headArrived, .switched, endedKept, endedLast, .bytesWhileIdle,
+      .peerEnded, .idleTimedOut,
     ]
     var random = Seeded(seed)
     for _ in 0..<3000 {

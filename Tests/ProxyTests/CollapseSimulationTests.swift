@@ -44,6 +44,33 @@ struct CollapseSimulationTests {
     }
   }
 
+  @Test func `L28: interim responses reach all who wait, on every worker, before the head`() throws {
+    try simulate(Seeds.some(20), workers: 3) { simulation in
+      simulation.network.bufferSizes = [4096, 65_536]
+      let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
+      var connection: ServerConnection?
+      let server = simulation.server { request, own in
+        connection = own
+        return [.hold, .text(hint), .text(hint)] + Page.response(request.target)
+      }
+      let early = (0..<3).map { simulation.client(worker: $0) }
+      for client in early { client.get("/page") }
+      simulation.run { connection?.isHeld == true && simulation.count(.requestsCollapsed) == 2 }
+      connection?.goOn()
+      simulation.run { early.allSatisfy { $0.isDone } }
+      let late = simulation.client()
+      late.get("/page")
+      simulation.runClients()
+      for client in early {
+        simulation.checkWhole(client)
+        simulation.expect(
+          client.interims.map { $0.status }, [103, 103], "interim responses of \(client.name)")
+      }
+      simulation.expect(late.interims.count, 0, "interim responses from the cache")
+      simulation.expect(server.requests.count, 1, "requests")
+    }
+  }
+
   @Test func `L9: 100 waiters over 4 Accept-Encoding values make exactly 4 fetches`() throws {
     try simulate(Seeds.some(12), workers: 3) { simulation in
       let delay = simulation.network.random.below(300)

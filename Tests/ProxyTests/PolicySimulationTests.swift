@@ -173,11 +173,30 @@ struct PolicySimulationTests {
     }
   }
 
-  @Test func `a pipe is passed while tunnels are not carried`() throws {
+  @Test func `a pipe without an upgrade is passed`() throws {
     try run { simulation, policy, _ in
       policy.onReceive = { _ in .pipe }
       simulation.expect(ask(simulation).cacheStatus, "BYPASS", "status")
       simulation.expect(policy.steps.contains("pipe"), "pipe was not called")
+    }
+  }
+
+  @Test func `an offer to change the protocol goes out by pipe only`() throws {
+    let offer = "GET /page HTTP/1.1\r\nHost: example.com\r\nUpgrade: raw\r\nConnection: upgrade\r\n\r\n"
+    for (action, offered) in [(nil, "raw"), (.pass(.policy), nil), (.hash, nil)]
+      as [(ReceiveAction?, String?)]
+    {
+      try run { simulation, policy, server in
+        policy.onReceive = { _ in action }
+        let client = simulation.client()
+        client.ask(offer)
+        simulation.runClients()
+        simulation.checkWhole(client)
+        let sent = server.requests.map { $0["upgrade"] }
+        simulation.expect(sent, [offered], "offers at \(String(describing: action))")
+        simulation.expect(
+          server.requests.map { $0["connection"] }, [offered.map { _ in "upgrade" }], "Connection")
+      }
     }
   }
 

@@ -156,6 +156,27 @@ final class MessageReader {
     }
   }
 
+  /// A PROXY header of either version.
+  func proxyHeader() throws -> [UInt8] {
+    var header: [UInt8] = []
+    try exactly(1, into: &header, "PROXY header")
+    if header == Array("P".utf8) { return Array("P\(try line("PROXY header"))\r\n".utf8) }
+    try exactly(15, into: &header, "PROXY header")
+    try exactly(Int(header[14]) << 8 | Int(header[15]), into: &header, "PROXY header")
+    return header
+  }
+
+  /// Exactly `count` bytes; `nil`: the peer has ended before the first of them.
+  func bytes(_ count: Int) throws -> [UInt8]? {
+    var bytes: [UInt8] = []
+    do {
+      try exactly(count, into: &bytes, "\(count) bytes")
+    } catch SupportError.peerClosed where bytes.isEmpty {
+      return nil
+    }
+    return bytes
+  }
+
   /// Appends what is there, waiting for at least one byte. False: end of stream.
   func some(into body: inout [UInt8]) throws -> Bool {
     if buffered == 0 {

@@ -26,14 +26,20 @@ public final class MisbehavingOrigin: Sendable {
     var visits: [String: Int] = [:]
     var scriptErrors: [String] = []
     var isStopped = false
+    var expectsProxyHeader = false
+    var proxyHeaders: [[UInt8]] = []
   }
 
   /// - Parameter script: for every path that has none of its own; without one they get 404.
-  public init(port: UInt16 = 0, _ script: Script? = nil, opening: Opening? = nil) throws {
+  /// - Parameter expectsProxyHeader: each connection begins with a PROXY header, see `proxyHeaders`.
+  public init(
+    port: UInt16 = 0, expectsProxyHeader: Bool = false, _ script: Script? = nil, opening: Opening? = nil
+  ) throws {
     (listener, self.port) = try Socket.listen(port: port)
     state.update {
       $0.fallback = script
       $0.opening = opening
+      $0.expectsProxyHeader = expectsProxyHeader
     }
     startThread { [state, listener] in
       while let socket = listener.accept() { Self.admit(socket, state) }
@@ -54,6 +60,8 @@ public final class MisbehavingOrigin: Sendable {
   public func count(_ target: String) -> Int { requests(for: target).count }
   /// Every byte that was read, for each connection that sent one.
   public var received: [[UInt8]] { state.read { Array($0.received.values) } }
+  /// The headers with which connections began, byte for byte.
+  public var proxyHeaders: [[UInt8]] { state.read { $0.proxyHeaders } }
   public var connectionCount: Int { state.read { $0.connections } }
   public var openConnections: Int { state.read { $0.open.count } }
   /// The most connections that were open at one time.
@@ -106,6 +114,10 @@ public final class MisbehavingOrigin: Sendable {
     let reader = MessageReader(socket) { bytes in state.update { $0.received[number, default: []] += bytes } }
     do {
       if let opening = state.read({ $0.opening }), try !opening(socket) { return }
+      if state.read({ $0.expectsProxyHeader }) {
+        let header = try reader.proxyHeader()
+        state.update { $0.proxyHeaders.append(header) }
+      }
       while true {
         reader.taken = []
         let (line, fields) = try reader.head("request head")
@@ -245,6 +257,20 @@ public final class OriginExchange {
       usleep(pauseMicroseconds)
     }
   }
+
+  /// For what goes beyond messages.
+  public var socket: Socket { reader.socket }
+
+  /// Exactly `count` bytes of no message; `nil`: the peer has ended before the first.
+  public func read(_ count: Int) throws -> [UInt8]? {
+    hasReadBody = true
+    return try reader.bytes(count)
+  }
+
+  public func halfClose() { reader.socket.halfClose() }
+
+  /// Bytes that have come behind what was read. Does not wait.
+  public var pending: Int { reader.buffered + reader.socket.pending }
 
   public func close() {
     isOver = true

@@ -110,6 +110,9 @@ public final class RawClient: @unchecked Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Exactly `count` bytes of no message; `nil`: the peer has ended before the first.
+  public func read(_ count: Int) throws -> [UInt8]? { try reader.bytes(count) }
+
   /// True when the peer ends the connection without another byte. Waits for it.
   public func isEnded() throws -> Bool {
     var bytes: [UInt8] = []

@@ -128,6 +128,28 @@ public final class Socket: Sendable {
     }
   }
 
+  /// The port of its own end, of an IPv4 connection.
+  public var localPort: UInt16 {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    _ = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+    }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  /// Bytes that have come and were not read. Does not wait.
+  var pending: Int {
+    var count: CInt = 0
+    return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+  }
+
+  /// From now on `send` throws `timedOut` when the peer takes nothing for so long.
+  public func setSendTimeout(milliseconds: Int) {
+    var time = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+  }
+
   public func halfClose() { _ = shutdown(descriptor, CInt(SHUT_WR)) }
 
   /// Ends both directions and wakes whoever reads; the descriptor stays until `close`.

@@ -10,6 +10,8 @@ struct BackendAddressTests {
     ("api.internal:8080", "api.internal:8080", "api.internal:8080"),
     ("api:80", "api:80", "api"), ("my_app-1.:8080", "my_app-1.:8080", "my_app-1.:8080"),
     ("unix:/run/app.sock", "unix:/run/app.sock", "localhost"),
+    ("api:80,proxy=v1", "api:80,proxy=v1", "api"),
+    ("unix:/run/a,b,proxy=v2", "unix:/run/a,b,proxy=v2", "localhost"),
   ])
   func `are read, written and named in Host`(_ text: String, _ description: String, _ authority: String)
     throws
@@ -17,6 +19,16 @@ struct BackendAddressTests {
     let backend = try BackendAddress.parse(text)
     #expect(backend.description == description)
     #expect(backend.authority == authority)
+  }
+
+  @Test func `say whether a PROXY header goes first, and which`() throws {
+    #expect(try BackendAddress.parse("api:80").proxyHeader == nil)
+    #expect(try BackendAddress.parse("[::1]:80,proxy=v1").proxyHeader == .v1)
+    #expect(try BackendAddress.parse("10.0.0.1:80,proxy=v2").proxyHeader == .v2)
+    for text in ["api:80,proxy", "api:80,proxy=", "api:80,proxy=v3", "api:80,proxy=V1", "unix:/a,proxy=1"] {
+      #expect(throws: BackendError(cause: nil)) { _ = try BackendAddress.parse(text) }
+    }
+    #expect(throws: BackendError(cause: .badPort)) { _ = try BackendAddress.parse("api:80,v1") }
   }
 
   @Test func `only names have to be looked up`() throws {

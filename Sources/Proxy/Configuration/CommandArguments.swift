@@ -61,7 +61,7 @@ public struct PurgeArguments: Sendable, Equatable {
   public static let options = OptionTable<PurgeArguments>([
     .value(
       OptionText("to", "ADDR", in: "Admin listener", "Where it is: HOST:PORT or unix:/path."),
-      \.destination, expected: "an address such as 127.0.0.1:8081 or unix:/path", read: ValueText.backend,
+      \.destination, expected: "an address such as 127.0.0.1:8081 or unix:/path", read: ValueText.destination,
       write: \.description),
     .value(
       OptionText(

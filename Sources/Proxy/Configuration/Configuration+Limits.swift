@@ -8,6 +8,9 @@ extension Configuration {
     timeOut(
       "body-timeout", \.bodyTimeoutMilliseconds,
       "Without progress in a request's body, or in a response that the client takes."),
+    timeOut(
+      "tunnel-timeout", \.tunnelTimeoutMilliseconds,
+      "Without a byte in either direction of a tunnel, such as a WebSocket."),
     timeOut("connect-timeout", \.connectTimeoutMilliseconds, "For a connection to a server."),
     timeOut(
       "first-byte-timeout", \.firstByteTimeoutMilliseconds,

@@ -44,8 +44,9 @@ extension Configuration {
   private static let upstream: [Option<Configuration>] = [
     .list(
       OptionText(
-        "backend", "HOST:PORT", in: "Upstream",
-        "Server of the round-robin pool, also unix:/path. Without any, the embedded demo origin stands in."),
+        "backend", "HOST:PORT[,proxy=v1|v2]", in: "Upstream",
+        "Server of the round-robin pool, also unix:/path. Without any, the embedded demo origin stands in. "
+          + "With ,proxy= each request has a connection of its own, which begins with a PROXY header."),
       \.backends, expected: "a server such as 127.0.0.1:3000, api.internal:80 or unix:/path", empty: "demo",
       read: ValueText.backend, write: \.description),
     .value(

@@ -23,6 +23,13 @@ enum ValueText {
     }
   }
 
+  /// Where a command of ours connects to.
+  static func destination(_ text: String) throws(Rejection) -> BackendAddress {
+    let address = try backend(text)
+    guard address.proxyHeader == nil else { throw Rejection(text) }
+    return address
+  }
+
   static func network(_ text: String) throws(Rejection) -> CIDR {
     do { return try CIDR(parsing: text) } catch { throw Rejection(text, expected: error.expectation) }
   }

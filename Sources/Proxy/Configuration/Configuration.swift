@@ -45,6 +45,8 @@ public struct Configuration: Sendable, Equatable {
   public var idleTimeoutMilliseconds = 60_000
   /// Between two reads of a request's body, or two writes of a response.
   public var bodyTimeoutMilliseconds = 30_000
+  /// Of a tunnel through which nothing goes in either direction.
+  public var tunnelTimeoutMilliseconds = 300_000
 
   // Time-outs of upstreams (L33, L11, L13).
   public var connectTimeoutMilliseconds = 3_000

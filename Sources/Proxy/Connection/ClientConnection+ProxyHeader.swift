@@ -19,6 +19,7 @@ extension ClientConnection {
       guard let header = try ProxyHeader.parse(bytes) else { return true }
       awaitsProxyHeader = false
       facts = worker.facts(of: header.source, through: facts)
+      if header.isEncrypted { facts.scheme = "https" }
       input.use(header.end)
       if input.isEmpty { dropInput() }
       return true

@@ -13,7 +13,7 @@ extension ClientConnection {
       case .idle, .readingHead: goesOn = awaitsProxyHeader ? receiveProxyHeader() : receiveHead()
       case .exchanging: goesOn = receiveBody()
       case .lingering: goesOn = discard()
-      case .closed: goesOn = false
+      case .tunnelling, .closed: goesOn = false
       }
     }
   }

@@ -32,7 +32,9 @@ extension ClientConnection {
     let outgoing = exchange.outgoing
     // The process drains before its workers do: answers say so from the start of `--drain-delay` on (L30).
     let isDraining = machine.isDraining || worker.deployment.isDraining.load(ordering: .relaxed)
-    let closes = outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || isDraining
+    let closes =
+      outgoing.closes || !machine.keepsAlive || machine.bodyIsArriving || isDraining
+      || sentAheadOfSwitch(exchange)
     let isOld = exchange.request.minorVersion == 0
     output = ResponseOutput()
     output.keepsAlive = !closes
@@ -54,6 +56,12 @@ extension ClientConnection {
       worker.tail.append("Connection: keep-alive\r\n")
     }
     worker.tail.append("\r\n")
+  }
+
+  /// The client spoke on before it could know whether the protocol changes: what that was meant to be is not
+  /// certain, and is not read as a request.
+  private func sentAheadOfSwitch(_ exchange: Exchange) -> Bool {
+    !exchange.upgrade.isEmpty && (isReadable || input?.isEmpty == false)
   }
 
   private func send(first: Bool) {

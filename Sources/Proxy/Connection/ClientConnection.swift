@@ -16,6 +16,8 @@ final class ClientConnection: Channel, ExchangeClient {
   var input: ReceiveBuffer?
   var requestBody = RequestBodyReader.none
   var output = ResponseOutput()
+  /// What the connection has become after a 101.
+  var tunnel: Tunnel?
   /// The first bytes are to be a PROXY header, and have not all arrived.
   var awaitsProxyHeader: Bool
   /// The socket may hold bytes that were not read.
@@ -46,6 +48,8 @@ final class ClientConnection: Channel, ExchangeClient {
     super.init(adopting: fd)
   }
 
+  var localAddress: SocketAddress? { worker.loop.kernel.localAddress(fd) }
+
   /// The first call after the connection was accepted and added to the loop.
   func start() {
     worker.connectionOpened(self)
@@ -54,6 +58,10 @@ final class ClientConnection: Channel, ExchangeClient {
   }
 
   override func ready(_ readiness: Readiness) {
+    if machine.phase == .tunnelling {
+      tunnel?.ready(self, readiness)
+      return
+    }
     if readiness.contains(.failed) || readiness.contains(.hungUp) {
       perform(machine.handle(.failed))
       return
@@ -65,11 +73,17 @@ final class ClientConnection: Channel, ExchangeClient {
     if !readiness.isDisjoint(with: [.readable, .peerEnded]), fd >= 0 {
       isReadable = true
       peerEndAnnounced = readiness.contains(.peerEnded)
-      if !reads(ahead: worker.readAhead) { receive() }
+      switch machine.phase {
+      case .idle, .readingHead:
+        // A request is begun when all events of the turn have been seen, see `ReadAhead` and `takeIdle`.
+        if !reads(ahead: worker.readAhead) { worker.loop.resumeLater(self) }
+      case .exchanging, .tunnelling, .lingering, .closed: receive()
+      }
     }
   }
 
   override func resumed() {
+    if let tunnel { return tunnel.carry() }
     if output.isActive { continueSending() }
     if fd >= 0 {
       receive()
@@ -82,6 +96,7 @@ final class ClientConnection: Channel, ExchangeClient {
 
   override func timedOut() {
     worker.counters.add(timeOut)
+    if let tunnel { return tunnel.timedOut() }
     // An answer that the peer does not take cannot be followed by another.
     if output.isActive { return perform(machine.handle(.failed)) }
     if machine.phase == .exchanging, machine.bodyIsArriving, let exchange {
@@ -95,6 +110,7 @@ final class ClientConnection: Channel, ExchangeClient {
     case .idle, .lingering, .closed: .idleTimeouts
     case .readingHead: .headTimeouts
     case .exchanging: output.isActive ? .sendTimeouts : .bodyTimeouts
+    case .tunnelling: .tunnelTimeouts
     }
   }
 
@@ -186,6 +202,12 @@ final class ClientConnection: Channel, ExchangeClient {
       return
     }
     perform(machine.handle(.drainBegan))
+  }
+
+  /// The process ends without waiting for this connection.
+  func giveUp() {
+    if let tunnel { return tunnel.fail() }
+    perform(machine.handle(.failed))
   }
 
   /// Answers something that is no request we may act upon. Framing is in doubt: the connection ends.

@@ -5,8 +5,10 @@ struct ConnectionMachine: Equatable {
     case idle
     /// Part of a head is here. → exchanging, lingering, closed
     case readingHead
-    /// A request is being answered. → idle, lingering, closed
+    /// A request is being answered. → idle, lingering, tunnelling, closed
     case exchanging
+    /// The server has switched protocols: bytes are carried to and fro. → closed
+    case tunnelling
     /// Our side has ended; what the peer still sends is read and dropped. → closed
     case lingering
     case closed
@@ -22,6 +24,8 @@ struct ConnectionMachine: Equatable {
     case refusalWritten
     /// The last byte of a response is written; `keepsAlive`: its framing allows another.
     case responseEnded(keepsAlive: Bool)
+    /// A 101 is the answer.
+    case switched
     /// The peer sends no more; it may still read.
     case peerEnded
     case timedOut
@@ -60,12 +64,14 @@ struct ConnectionMachine: Equatable {
     case .drainBegan: return drainBegan()
     case .failed: return ended()
     case .peerEnded: hasPeerEnded = true
-    case .headBegan, .headCompleted, .requestBodyEnded, .refusalWritten, .responseEnded, .timedOut: break
+    case .headBegan, .headCompleted, .requestBodyEnded, .refusalWritten, .responseEnded, .switched, .timedOut:
+      break
     }
     return switch phase {
     case .idle: idle(event)
     case .readingHead: readingHead(event)
     case .exchanging: exchanging(event)
+    case .tunnelling: tunnelling(event)
     case .lingering: lingering(event)
     case .closed: .none
     }
@@ -77,7 +83,7 @@ struct ConnectionMachine: Equatable {
     case .headCompleted(let hasBody, let keepsAlive): return begin(hasBody, keepsAlive)
     case .refusalWritten: return finish()
     case .peerEnded, .timedOut: return move(to: .closed, .close)
-    case .requestBodyEnded, .responseEnded, .failed, .drainBegan: return .none
+    case .requestBodyEnded, .responseEnded, .switched, .failed, .drainBegan: return .none
     }
   }
 
@@ -92,7 +98,7 @@ struct ConnectionMachine: Equatable {
       guard !hasRefusedSlowHead else { return move(to: .closed, .close) }
       hasRefusedSlowHead = true
       return .refuseSlowHead
-    case .requestBodyEnded, .responseEnded, .failed, .drainBegan: return .none
+    case .requestBodyEnded, .responseEnded, .switched, .failed, .drainBegan: return .none
     }
   }
 
@@ -107,15 +113,27 @@ struct ConnectionMachine: Equatable {
     case .peerEnded:
       // A client may end its side and still read the answer, unless it ends in the middle of its request.
       return bodyIsArriving ? move(to: .closed, .abandon) : .none
+    case .switched: return move(to: .tunnelling, .none)
     case .timedOut: return move(to: .closed, .abandon)
     case .headBegan, .headCompleted, .refusalWritten, .failed, .drainBegan: return .none
+    }
+  }
+
+  /// The tunnel reads and writes; it ends as a response does, or fails.
+  private mutating func tunnelling(_ event: Event) -> Action {
+    switch event {
+    case .responseEnded: return move(to: .closed, .close)
+    case .headBegan, .headCompleted, .requestBodyEnded, .refusalWritten, .switched, .peerEnded, .timedOut,
+      .failed, .drainBegan:
+      return .none
     }
   }
 
   private mutating func lingering(_ event: Event) -> Action {
     switch event {
     case .peerEnded, .timedOut: return move(to: .closed, .close)
-    case .headBegan, .headCompleted, .requestBodyEnded, .refusalWritten, .responseEnded, .failed, .drainBegan:
+    case .headBegan, .headCompleted, .requestBodyEnded, .refusalWritten, .responseEnded, .switched, .failed,
+      .drainBegan:
       return .none
     }
   }
@@ -145,7 +163,7 @@ struct ConnectionMachine: Equatable {
 
   private mutating func ended() -> Action {
     switch phase {
-    case .exchanging: move(to: .closed, .abandon)
+    case .exchanging, .tunnelling: move(to: .closed, .abandon)
     case .idle, .readingHead, .lingering: move(to: .closed, .close)
     case .closed: .none
     }

@@ -3,6 +3,9 @@ import IO
 /// The client's side of an exchange: a stream of a connection (lifecycle L1). It owns framing and output; the
 /// exchange tells it what there is, and it pulls the body as it finds room.
 protocol ExchangeClient: AnyObject {
+  /// Where the client's connection arrived.
+  var localAddress: SocketAddress? { get }
+
   /// The response's head is decided: `exchange.outgoing` says what to send; `worker.tail` holds the fields
   /// that were made for this response. Body bytes are to be pulled from `exchange.body`.
   func sendHead(of exchange: Exchange)
@@ -15,6 +18,11 @@ protocol ExchangeClient: AnyObject {
 
   /// Bytes of the request's body are wanted, from now on as long as `exchange.bodyRoom` is more than 0.
   func wantsRequestBody(of exchange: Exchange)
+
+  /// The server has switched protocols: `worker.tail` holds our 101. The stream becomes a tunnel to `server`,
+  /// of whose bytes behind its own 101 `count` are at `early`.
+  func becomeTunnel(
+    of exchange: Exchange, to server: UpstreamConnection, _ early: UnsafePointer<UInt8>, count: Int)
 
   /// The response cannot be completed: its reader must see that.
   func cut(_ exchange: Exchange)

@@ -202,7 +202,10 @@ extension Exchange {
     guard facts.role == .proxy else { return }
     // A head that was refused never became a request that begins.
     let microseconds = startedAt == 0 ? 0 : Int(worker.loop.kernel.microseconds() - startedAt)
-    worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
+    // A tunnel was counted when it opened: how long it lasts is no latency.
+    if status != 101 {
+      worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
+    }
     worker.log(self, microseconds: microseconds)
   }
 }

@@ -17,6 +17,7 @@ extension Exchange {
     }
     directives = RequestDirectives.parse(from: request.head)
     traits = RequestTraits(request.head, directives: directives, hasBody: requestHasBody)
+    offersUpgrade = request.head.has(.upgrade) && !request.upgradeOffer.isEmpty
     if hopsLeft == 0 { return answerLastHop() }
     switch worker.policy.receive(self) {
     case .hash: lookUp()
@@ -36,16 +37,20 @@ extension Exchange {
     persistRequest()
     leaveFill()
     body.clear()
+    upgrade = []
     if stale != nil { stale = nil }
     receive()
   }
 
   func fail() { deliverSynthetic(Synthetic(status: 503, body: "The policy failed.\n")) }
 
-  /// Tunnels are not carried yet: the request is passed, without its wish to change protocols.
+  /// The request is passed with its wish to change the protocol, if it has one.
   private func pipe() {
     switch worker.policy.pipe(self) {
-    case .pipe, .pass: pass(.policy)
+    case .pipe:
+      if offersUpgrade { upgrade = request.upgradeOffer }
+      pass(offersUpgrade ? .upgrade : .policy)
+    case .pass: pass(.policy)
     case .synthesize(let response): deliverSynthetic(response)
     case .fail: fail()
     }

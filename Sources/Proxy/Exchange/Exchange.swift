@@ -47,6 +47,10 @@ final class Exchange: Timed {
   var bodyReceived = 0
   var startedAt: Int64 = 0
   var requestHasBody = false
+  /// The request may change the protocol, see `RequestHead.upgradeOffer`.
+  var offersUpgrade = false
+  /// The protocols that the origin may switch to; empty: none.
+  var upgrade: [UInt8] = []
   private var isPersistent = false
   /// A body that is for us and not for the origin.
   var collected: [UInt8] = []
@@ -81,6 +85,7 @@ final class Exchange: Timed {
     isPersistent = false
     requestHasBody = false
     collected = []
+    if !upgrade.isEmpty { upgrade = [] }
     collectLimit = 0
   }
 

@@ -12,8 +12,9 @@ class Policy {
   func receive(_ exchange: Exchange) -> ReceiveAction {
     switch exchange.request.method {
     case .purge: .purge
-    case .get, .head: exchange.requestHasBody ? .pass(.requestBody) : .hash
-    default: .pass(.method)
+    case .get, .head:
+      exchange.offersUpgrade ? .pipe : exchange.requestHasBody ? .pass(.requestBody) : .hash
+    default: exchange.offersUpgrade ? .pipe : .pass(.method)
     }
   }
 
@@ -29,7 +30,8 @@ class Policy {
   /// The request goes to the origin on its own.
   func pass(_ exchange: Exchange) -> PassAction { .fetch }
 
-  /// The connection becomes a tunnel.
+  /// The request is passed, and if it offers another protocol and the origin takes that, its connection
+  /// becomes a tunnel. `.pass`: without the offer.
   func pipe(_ exchange: Exchange) -> PipeAction { .pipe }
 
   /// A purge from an allowed address, before it is carried out.

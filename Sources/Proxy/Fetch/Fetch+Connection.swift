@@ -16,7 +16,8 @@ extension Fetch {
     }
     let fd = worker.loop.kernel.connect(server.address)
     guard fd >= 0 else { return couldNotConnect(isOurFault: Self.exhaustion.contains(-fd)) }
-    let connection = UpstreamConnection(worker: worker, server: server, fd: fd)
+    let connection = UpstreamConnection(
+      worker: worker, server: server, fd: fd, introduction: introduction(to: server))
     do {
       try worker.loop.add(connection)
     } catch {

@@ -8,6 +8,7 @@ extension Fetch {
   /// Builds the request from an exchange's.
   func prepare(from exchange: Exchange, revalidating entry: consuming EntryHandle?) {
     traits = exchange.traits
+    noteClient(of: exchange)
     revalidated = consume entry
     let isBuilt = kind != .passed
     method = isBuilt ? .get : exchange.request.method
@@ -15,6 +16,7 @@ extension Fetch {
     memory.request.copy(from: exchange.request.head)
     Self.edit(&memory.request, for: exchange, isBuilt: isBuilt)
     if isBuilt { addOurValidators() }
+    if !isBuilt { upgrade = exchange.upgrade }
     if !isBuilt, exchange.requestHasBody {
       bodyFraming = exchange.request.framing
       bodyHasEnded = false
@@ -82,6 +84,11 @@ extension Fetch {
       head.append(.maxForwards, Array("\(left - 1)".utf8).span)
     }
     exchange.worker.addForwarding(to: &head, for: exchange)
+    let upgrade = exchange.upgrade
+    if !isBuilt, !upgrade.isEmpty {
+      head.append(.connection, "upgrade")
+      head.append(.upgrade, upgrade.span)
+    }
   }
 
   /// Stated by us, or never forwarded. `Expect` is answered here: the body follows the request at once.

@@ -38,6 +38,10 @@ final class Fetch: Timed {
   /// Selecting hash and traits of the request it was made from.
   var traits = RequestTraits()
   var revalidated: EntryHandle?
+  /// The protocols that the server may switch to.
+  var upgrade: [UInt8] = []
+  /// For whom a connection is made, where the server is told.
+  var ends = RelayedEnds.none
   var connection: UpstreamConnection?
   var server: Server?
   var tried = TriedServers()
@@ -117,6 +121,7 @@ final class Fetch: Timed {
       acquire()
     case .publish: break
     case .complete: complete()
+    case .handOver: handOver()
     case .fail(let failure): failed(failure)
     case .cancel: cancelled()
     }

@@ -23,6 +23,8 @@ struct FetchMachine: Equatable {
     /// The connection broke before a byte of the response; `wasReused`: it had served before.
     case brokeBeforeHead(wasReused: Bool)
     case headArrived
+    /// A 101 to a request that offered what it switches to.
+    case switched
     case bodyEnded
     case brokeInBody
     case responseWasBad
@@ -40,6 +42,8 @@ struct FetchMachine: Equatable {
     case tryNext
     case publish
     case complete
+    /// The connection is another's from here on.
+    case handOver
     case fail(FetchFailure)
     case cancel
   }
@@ -74,7 +78,7 @@ struct FetchMachine: Equatable {
     case .poolEmpty: return move(to: .ended, .fail(lastFailure))
     case .timedOut: return move(to: .ended, .fail(.queueTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .bodyEnded, .brokeInBody,
+    case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .switched, .bodyEnded, .brokeInBody,
       .responseWasBad:
       return .none
     }
@@ -86,7 +90,7 @@ struct FetchMachine: Equatable {
     case .connectFailed, .brokeBeforeHead: return again(or: .connectFailed)
     case .timedOut: return again(or: .connectTimedOut)
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .headArrived, .bodyEnded, .brokeInBody, .responseWasBad:
+    case .acquired, .poolFull, .poolEmpty, .headArrived, .switched, .bodyEnded, .brokeInBody, .responseWasBad:
       return .none
     }
   }
@@ -94,6 +98,7 @@ struct FetchMachine: Equatable {
   private mutating func awaitingHead(_ event: Event) -> Action {
     switch event {
     case .headArrived: return move(to: .readingBody, .publish)
+    case .switched: return move(to: .ended, .handOver)
     case .brokeBeforeHead(let wasReused):
       // A server may close an idle connection just as it is used: the request was then not looked at.
       return wasReused && isReplayable
@@ -111,7 +116,8 @@ struct FetchMachine: Equatable {
     case .brokeInBody, .responseWasBad: return move(to: .ended, .fail(.brokeInBody))
     case .timedOut: return move(to: .ended, .fail(.gapTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead, .headArrived:
+    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead, .headArrived,
+      .switched:
       return .none
     }
   }

@@ -14,7 +14,7 @@ extension UpstreamConnection {
       // A connection that has just become idle is looked at before another request can be given to it.
       if reads > Self.readsPerTurn, machine.phase != .idle { return worker.loop.resumeLater(self) }
       switch machine.phase {
-      case .connecting, .closed: goesOn = false
+      case .connecting, .tunnelling, .closed: goesOn = false
       case .idle: goesOn = receiveUnasked()
       case .awaitingHead: goesOn = receiveHead()
       case .readingBody: goesOn = receiveBody()
@@ -86,6 +86,10 @@ extension UpstreamConnection {
       }
       let end = start + response.end
       if response.status < 200 {
+        if response.status == 101, unsafe fetch.switched(&response, base + end, count: count - end) {
+          input = nil
+          return false
+        }
         guard response.status != 101, fetch.interimArrived(&response) else {
           worker.counters.add(.badResponse)
           fetch.responseWasBad()

@@ -13,6 +13,8 @@ final class UpstreamConnection: Channel {
   let worker: Worker
   let server: Server
   var fetch: Fetch?
+  /// What the connection has become after a 101.
+  var tunnel: Tunnel?
   var machine = UpstreamMachine()
   var response = ResponseHead()
   /// Part of a head, kept until the rest arrives.
@@ -25,6 +27,8 @@ final class UpstreamConnection: Channel {
   /// A write has failed: when all that came has been read, the connection is over.
   var mayNotWrite = false
   var requestsServed = 0
+  /// A PROXY header, or what of it is still to be sent.
+  private var introduction: [UInt8]
   /// Bytes came behind the response: what follows cannot be trusted.
   var hasLeftovers = false
 
@@ -33,9 +37,10 @@ final class UpstreamConnection: Channel {
   /// Requests on one connection, as nginx bounds them.
   static let requestLimit = 10_000
 
-  init(worker: Worker, server: Server, fd: CInt) {
+  init(worker: Worker, server: Server, fd: CInt, introduction: [UInt8]) {
     self.worker = worker
     self.server = server
+    self.introduction = introduction
     super.init(adopting: fd)
   }
 
@@ -44,15 +49,10 @@ final class UpstreamConnection: Channel {
 
   var wasReused: Bool { requestsServed > 1 }
 
+  /// One that began with a PROXY header is its client's: another's request would go under the wrong name.
   var isReusable: Bool {
     machine.phase == .idle && !hasLeftovers && !peerEndAnnounced && requestsServed < Self.requestLimit
-  }
-
-  /// Nothing has come since the last response. What has come, and is not yet known to the loop, would be
-  /// taken for the answer to the next request; an end would cost it a replay, or a POST its life.
-  var isQuiet: Bool {
-    var byte: UInt8 = 0
-    return unsafe worker.loop.kernel.read(fd, into: &byte, count: 1) == -Int(EAGAIN)
+      && server.backend.proxyHeader == nil
   }
 
   /// A fetch takes the connection over.
@@ -72,6 +72,7 @@ final class UpstreamConnection: Channel {
   }
 
   override func ready(_ readiness: Readiness) {
+    if let tunnel { return tunnel.ready(self, readiness) }
     if readiness.contains(.peerEnded) { peerEndAnnounced = true }
     if machine.phase == .connecting {
       let code = worker.loop.kernel.connectOutcome(fd)
@@ -101,26 +102,34 @@ final class UpstreamConnection: Channel {
 
   /// Writes what the fetch has pending.
   func flush() {
-    guard let fetch, isWritable, fd >= 0, machine.phase != .connecting else { return }
-    while fetch.pendingSent < fetch.memory.pending.count {
-      var part = unsafe iovec(
-        iov_base: UnsafeMutableRawPointer(mutating: fetch.memory.pending.base + fetch.pendingSent),
-        iov_len: fetch.memory.pending.count - fetch.pendingSent)
-      let written = unsafe worker.loop.kernel.write(fd, &part, count: 1)
-      if written > 0 {
-        fetch.sent(written)
-        continue
+    guard let fetch, fd >= 0, machine.phase != .connecting else { return }
+    while isWritable, !introduction.isEmpty {
+      let count = unsafe introduction.withUnsafeBufferPointer {
+        unsafe write($0.baseAddress!, count: $0.count)
       }
-      if written == -Int(EINTR) { continue }
-      isWritable = false
-      if written != -Int(EAGAIN) {
-        // The answer may be there all the same: an early refusal, then a close.
-        mayNotWrite = true
-        isReadable = true
-        worker.loop.resumeLater(self)
-      }
-      return
+      introduction.removeFirst(count)
     }
+    while isWritable, fetch.pendingSent < fetch.memory.pending.count {
+      let left = fetch.memory.pending.count - fetch.pendingSent
+      let count = unsafe write(fetch.memory.pending.base + fetch.pendingSent, count: left)
+      if count > 0 { fetch.sent(count) }
+    }
+  }
+
+  /// How many bytes the socket took; none also where it is no longer writable.
+  private func write(_ bytes: UnsafePointer<UInt8>, count: Int) -> Int {
+    var part = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes), iov_len: count)
+    let written = unsafe worker.loop.kernel.write(fd, &part, count: 1)
+    if written > 0 { return written }
+    if written == -Int(EINTR) { return 0 }
+    isWritable = false
+    if written != -Int(EAGAIN) {
+      // The answer may be there all the same: an early refusal, then a close.
+      mayNotWrite = true
+      isReadable = true
+      worker.loop.resumeLater(self)
+    }
+    return 0
   }
 
   func perform(_ action: UpstreamMachine.Action) {
@@ -144,10 +153,12 @@ struct UpstreamMachine: Equatable {
     case connecting
     /// Parked, or about to be given a request. → awaitingHead, closed
     case idle
-    /// → readingBody, idle (no body), closed
+    /// → readingBody, idle (no body), tunnelling, closed
     case awaitingHead
     /// → idle, closed
     case readingBody
+    /// The server has switched protocols: a tunnel has the connection, and closes it.
+    case tunnelling
     case closed
   }
 
@@ -155,6 +166,7 @@ struct UpstreamMachine: Equatable {
     case connected, connectFailed
     case assigned
     case headArrived
+    case switched
     case responseEnded(keepsAlive: Bool)
     case bytesWhileIdle
     case peerEnded
@@ -178,7 +190,7 @@ struct UpstreamMachine: Equatable {
     case .idle: idle(event)
     case .awaitingHead: awaitingHead(event)
     case .readingBody: readingBody(event)
-    case .closed: .none
+    case .tunnelling, .closed: .none
     }
   }
 
@@ -186,7 +198,7 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .connected: return move(to: .idle, .reportConnected)
     case .connectFailed, .peerEnded: return move(to: .closed, .reportConnectFailed)
-    case .assigned, .headArrived, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
+    case .assigned, .headArrived, .switched, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
     }
   }
 
@@ -195,13 +207,14 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .assigned: return move(to: .awaitingHead, .none)
     case .bytesWhileIdle, .peerEnded, .idleTimedOut: return move(to: .closed, .close)
-    case .connected, .connectFailed, .headArrived, .responseEnded: return .none
+    case .connected, .connectFailed, .headArrived, .switched, .responseEnded: return .none
     }
   }
 
   private mutating func awaitingHead(_ event: Event) -> Action {
     switch event {
     case .headArrived: return move(to: .readingBody, .none)
+    case .switched: return move(to: .tunnelling, .none)
     case .peerEnded: return move(to: .closed, .reportBroken)
     case .connected, .connectFailed, .assigned, .responseEnded, .bytesWhileIdle, .idleTimedOut: return .none
     }
@@ -211,7 +224,8 @@ struct UpstreamMachine: Equatable {
     switch event {
     case .responseEnded(let keepsAlive): return move(to: keepsAlive ? .idle : .closed, .none)
     case .peerEnded: return move(to: .closed, .reportCut)
-    case .connected, .connectFailed, .assigned, .headArrived, .bytesWhileIdle, .idleTimedOut: return .none
+    case .connected, .connectFailed, .assigned, .headArrived, .switched, .bytesWhileIdle, .idleTimedOut:
+      return .none
     }
   }
 

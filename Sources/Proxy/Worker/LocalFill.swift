@@ -7,7 +7,8 @@ final class LocalFill {
   private var readers: [Exchange] = []
   /// The least that any reader had consumed when that was last reported.
   private var least = 0
-  private var interimsPassed = 0
+  /// Interim responses that the readers have been sent, or that were there before them.
+  private var interimsTold: Int
   /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
   /// Not weak: an object that was once referred to weakly is counted by three atomics for the rest of its
   /// life.
@@ -16,6 +17,7 @@ final class LocalFill {
   init(worker: Worker, fill: Fill) {
     self.worker = worker
     self.fill = fill
+    interimsTold = fill.interimCount
   }
 
   var isEmpty: Bool { readers.isEmpty }
@@ -62,7 +64,7 @@ final class LocalFill {
   /// The fill has news for this worker.
   func progressed() {
     fill.clearPending(worker: worker.index)
-    passInterims()
+    tellInterims()
     let limit = fill.cutLimit
     for reader in readers {
       if reader.phase == .delivering, reader.body.offset < limit {
@@ -75,9 +77,10 @@ final class LocalFill {
   }
 
   /// Interim responses reach those who still wait for the head (lifecycle L28).
-  private func passInterims() {
-    for bytes in fill.interims(after: interimsPassed) {
-      interimsPassed += 1
+  func tellInterims() {
+    guard fill.interimCount > interimsTold else { return }
+    for bytes in fill.interims(after: interimsTold) {
+      interimsTold += 1
       for reader in readers where reader.phase == .waiting { reader.stream?.sendInterim(bytes, of: reader) }
     }
   }

@@ -5,13 +5,12 @@ import Upstream
 extension Worker {
   static let idlePerServer = 128
 
+  /// Requests are begun when all events of a turn have been seen (`ClientConnection.ready`): a connection on
+  /// which a server has spoken unasked, or ended, is no longer among these.
   func takeIdle(_ server: Server) -> UpstreamConnection? {
-    while let connection = idleConnections(to: server)?.list.popLast() {
-      counters.add(.upstreamConnectionsIdle, -1)
-      if connection.isQuiet { return connection }
-      close(connection)
-    }
-    return nil
+    guard let connection = idleConnections(to: server)?.list.popLast() else { return nil }
+    counters.add(.upstreamConnectionsIdle, -1)
+    return connection
   }
 
   func park(_ connection: UpstreamConnection) {
@@ -56,10 +55,10 @@ extension Worker {
     return idle
   }
 
-  func close(_ connection: UpstreamConnection) {
+  func close(_ connection: UpstreamConnection, abruptly: Bool = false) {
     guard connection.fd >= 0 else { return }
     counters.add(.upstreamConnectionsOpen, -1)
-    loop.close(connection)
+    loop.close(connection, abruptly: abruptly)
   }
 }
 

@@ -28,6 +28,8 @@ import Upstream
   let limits: WorkerLimits
   let cachingOptions: CachingOptions
   let defaultHost: [UInt8]
+  /// Some server is to be told for whom a connection is made.
+  let introducesClients: Bool
   let admin: AdminService
 
   /// For one read at a time; nothing keeps a pointer into it over a turn.
@@ -83,6 +85,7 @@ import Upstream
     viaValue = Array("1.1 ".utf8) + deployment.pseudonym
     admin = AdminService(deployment: deployment)
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
+    introducesClients = configuration.backends.contains { $0.proxyHeader != nil }
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
     unsafe iovecs = .allocate(capacity: Self.iovecCapacity)
     logBuffer = deployment.accessLog.buffer(worker: index, counters: deployment.counters[index])
@@ -142,7 +145,7 @@ import Upstream
         pool.release(server)
       }
     case .drain(let drain): self.drain(drain)
-    case .closeNow: mustClose = true
+    case .closeNow: closeNow()
     }
   }
 
@@ -248,6 +251,12 @@ import Upstream
     for connection in Array(connections.values) { connection.drain() }
     closeIdleUpstreams()
   }
+
+  /// What is still under way is cut, and so logged.
+  private func closeNow() {
+    mustClose = true
+    for connection in Array(connections.values) { connection.giveUp() }
+  }
 }
 
 /// The configuration's numbers in the form that the data path compares with.
@@ -256,6 +265,7 @@ struct WorkerLimits {
   let headTimeoutMilliseconds: Milliseconds
   let idleTimeoutMilliseconds: Milliseconds
   let bodyTimeoutMilliseconds: Milliseconds
+  let tunnelTimeoutMilliseconds: Milliseconds
   let connectTimeoutMilliseconds: Milliseconds
   let firstByteTimeoutMilliseconds: Milliseconds
   let gapTimeoutMilliseconds: Milliseconds
@@ -273,6 +283,7 @@ struct WorkerLimits {
     headTimeoutMilliseconds = Milliseconds(configuration.headTimeoutMilliseconds)
     idleTimeoutMilliseconds = Milliseconds(configuration.idleTimeoutMilliseconds)
     bodyTimeoutMilliseconds = Milliseconds(configuration.bodyTimeoutMilliseconds)
+    tunnelTimeoutMilliseconds = Milliseconds(configuration.tunnelTimeoutMilliseconds)
     connectTimeoutMilliseconds = Milliseconds(configuration.connectTimeoutMilliseconds)
     firstByteTimeoutMilliseconds = Milliseconds(configuration.firstByteTimeoutMilliseconds)
     gapTimeoutMilliseconds = Milliseconds(configuration.gapTimeoutMilliseconds)

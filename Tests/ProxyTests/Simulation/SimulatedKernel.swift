@@ -197,6 +197,10 @@ final class SimulatedKernel: Kernel {
     return open(.stream(near))
   }
 
+  override func localAddress(_ fd: CInt) -> SocketAddress? {
+    stream(fd, "getsockname") == nil ? nil : SocketAddress(ipv4: 0x0a00_0002, port: 8080)
+  }
+
   override func connectOutcome(_ fd: CInt) -> CInt {
     let end = stream(fd, "getsockopt")
     if let code = faults.next(.connectOutcome) { end?.lose(code) }

@@ -22,6 +22,8 @@ final class SimulatedServer {
   let address: SocketAddress
   /// How connection attempts are answered; by default all are taken.
   var connectAnswer: () -> ConnectAnswer = { .accepts }
+  /// Takes new connections in the place of the script.
+  var takesOver: ((StreamEnd) -> Step)?
   /// The script for one request.
   var respond: (Message, ServerConnection) -> [ServerStep]
   private(set) var requests: [Message] = []
@@ -42,6 +44,10 @@ final class SimulatedServer {
   }
 
   func accepted(_ end: StreamEnd) {
+    if let step = takesOver?(end) {
+      end.actor = step
+      return network.activate(step)
+    }
     let connection = ServerConnection(server: self, end: end)
     connections[ObjectIdentifier(connection)] = connection
     mostConnections = max(mostConnections, connections.count)

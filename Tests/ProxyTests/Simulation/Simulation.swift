@@ -87,6 +87,19 @@ final class Simulation {
     return client
   }
 
+  /// A client that speaks no HTTP beyond what `bytes` say.
+  func rawClient(_ bytes: [UInt8]) -> RawPeer {
+    let (near, far) = StreamEnd.pair(on: network)
+    far.address = SocketAddress(ipv4: 0x7f00_0001, port: 9999)
+    let peer = RawPeer(network, end: near, sends: bytes)
+    near.actor = peer
+    let listener = network.random.pick(listeners)
+    listener.pending.append(far)
+    listener.watch?.edge(.readable)
+    network.activate(peer)
+    return peer
+  }
+
   // MARK: Running
 
   private func isRunnable(_ worker: Int) -> Bool {
@@ -200,11 +213,13 @@ final class Simulation {
     }
     expect(count(.fillsInFlight), 0, "fills in flight")
     expect(count(.connectionsOpen), 0, "open connections")
+    expect(count(.tunnelsOpen), 0, "open tunnels")
     expect(count(.upstreamConnectionsOpen), 0, "open upstream connections")
     expect(count(.upstreamConnectionsIdle), 0, "idle upstream connections")
     expect(count(.impossibleEvents), 0, "impossible events")
     let ends: [Tally] = [
       .fillsStored, .fillsNotStored, .fillsNotModified, .fillsFenced, .fillsFailed, .fillsCancelled,
+      .fillsSwitched,
     ]
     expect(ends.reduce(0) { $0 + count($1) }, count(.fillsStarted), "fills ended")
     expect(deployment.clients.load(ordering: .relaxed), 0, "clients")

@@ -110,6 +110,8 @@ final class StreamHost: Channel, ExchangeClient {
 
   // MARK: ExchangeClient
 
+  var localAddress: SocketAddress? { nil }
+
   func sendHead(of exchange: Exchange) {
     guard let stream = streams[ObjectIdentifier(exchange)] else { return }
     let outgoing = exchange.outgoing
@@ -129,6 +131,13 @@ final class StreamHost: Channel, ExchangeClient {
   func sendInterim(_ bytes: [UInt8], of exchange: Exchange) {}
 
   func wantsRequestBody(of exchange: Exchange) {}
+
+  func becomeTunnel(
+    of exchange: Exchange, to server: UpstreamConnection, _ early: UnsafePointer<UInt8>, count: Int
+  ) {
+    worker.close(server)
+    cut(exchange)
+  }
 
   func cut(_ exchange: Exchange) {
     guard let stream = streams[ObjectIdentifier(exchange)] else { return }
