@@ -54,6 +54,7 @@ extension ClientConnection {
       worker.tail.append("Connection: keep-alive\r\n")
     }
     worker.tail.append("\r\n")
+    if worker.readsResponseHead { exchange.keepSentHead() }
   }
 
   private func send(first: Bool) {
@@ -157,6 +158,7 @@ extension ClientConnection {
     }
     worker.counters.add(.clientBytesSent, sent)
     exchange.bytesSent += sent - leadSent
+    exchange.headBytesSent += leadSent
     if written == total { return true }
     if written == -Int(EINTR) {
       // The socket has room: no edge would come.

@@ -203,7 +203,7 @@ extension Exchange {
     // A head that was refused never became a request that begins.
     let microseconds = startedAt == 0 ? 0 : Int(worker.loop.kernel.microseconds() - startedAt)
     worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
-    worker.log(self, microseconds: microseconds)
+    writeLogLine(microseconds)
   }
 }
 
