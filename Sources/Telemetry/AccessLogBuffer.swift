@@ -7,9 +7,9 @@ public import Bytes
 /// part's variable; then `end`.
 @safe public struct AccessLogBuffer: ~Copyable {
   // The format, in memory of this worker alone: the arrays' counts would be written by all of them.
-  private let parts: UnsafeMutablePointer<LogPart>
+  @usableFromInline let parts: UnsafeMutablePointer<LogPart>
   public let partCount: Int
-  private let text: UnsafeMutablePointer<UInt8>
+  @usableFromInline let text: UnsafeMutablePointer<UInt8>
   /// Where the caller writes values.
   public var line: LogLine
   private let ring: LogRing?
@@ -27,7 +27,8 @@ public import Bytes
     partCount = format.parts.count
     unsafe parts = .allocate(capacity: partCount)
     unsafe parts.initialize(from: format.parts, count: partCount)
-    unsafe text = .allocate(capacity: max(format.text.count, 1))
+    // Literals are copied in blocks of 16 bytes.
+    unsafe text = .allocate(capacity: format.text.count + 16)
     unsafe text.initialize(from: format.text, count: format.text.count)
     line = LogLine(format)
     self.ring = ring
@@ -53,7 +54,7 @@ public import Bytes
   ///
   /// - Parameter index: From 0, below `partCount`.
   /// - Returns: The part, for the caller to write its variable.
-  public mutating func beginPart(_ index: Int) -> LogPart {
+  @inlinable @inline(__always) public mutating func beginPart(_ index: Int) -> LogPart {
     precondition(index >= 0 && index < partCount, "no such part")
     // SAFETY: the index was checked; the literal's offsets are within `text` by the format's making.
     let part = unsafe parts[index]
@@ -63,7 +64,7 @@ public import Bytes
 
   /// Writes the values of the field that a part names: `add` is called with its name and the line, and adds
   /// pieces.
-  public mutating func write(fieldOf part: LogPart, _ add: (Span<UInt8>, inout LogLine) -> Void) {
+  @inlinable public mutating func write(fieldOf part: LogPart, _ add: (Span<UInt8>, inout LogLine) -> Void) {
     let start = unsafe text + part.name.lower
     // SAFETY: as above; the span is used while this lasts.
     let name = unsafe Span<UInt8>(_unsafeStart: start, count: part.name.count)

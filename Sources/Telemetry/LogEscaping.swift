@@ -67,11 +67,18 @@ extension OutputBuffer {
 
   /// Copies what needs no escape, up to the first byte that does. False: that was too much.
   private mutating func appendPlainRun(of value: Span<UInt8>, from i: inout Int, end: Int) -> Bool {
-    let runEnd = firstUnplain(in: value, from: i)
-    let fits = min(runEnd, i + max(end - count, 0))
-    append(value.extracting(i..<fits))
-    i = fits
-    return fits == runEnd || cut()
+    let left = value.count - i
+    let most = min(left, max(end - count, 0))
+    let before = count
+    let start = i
+    unsafe value.withUnsafeBufferPointer { bytes in
+      guard let base = bytes.baseAddress else { return }
+      // SAFETY: `most` bytes from `start` on are within the value; there is room for a block more than those.
+      unsafe append(room: most + 16) { unsafe copyPlainRun(base + start, most, to: $0) }
+    }
+    let copied = count - before
+    i = start + copied
+    return copied < most || most == left || cut()
   }
 
   private mutating func cut() -> Bool {
@@ -80,30 +87,61 @@ extension OutputBuffer {
   }
 }
 
-/// Offset of the first byte that is not printable ASCII, or is a quote or a backslash; `value.count` if there
-/// is none. The spelling matters: comparisons of values of declared type `SIMD16<UInt8>` are one instruction
-/// each, other spellings become loops.
-private func firstUnplain(in value: Span<UInt8>, from start: Int) -> Int {
-  let raw = unsafe value.bytes
-  var i = start
-  while i &+ 16 <= value.count {
-    // SAFETY: the load is bounds-checked; any bits are a SIMD16<UInt8>.
-    let block = unsafe raw.unsafeLoadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+/// Copies printable ASCII other than quotes and backslashes, up to the first byte that is none. Blocks of 16
+/// bytes first, so that up to 15 bytes behind the last one are written to. The spelling matters: comparisons
+/// of values of declared type `SIMD16<UInt8>` are one instruction each, other spellings become loops.
+///
+/// - Returns: The number of bytes, at most `count`.
+private func copyPlainRun(
+  _ source: UnsafePointer<UInt8>, _ count: Int, to target: UnsafeMutablePointer<UInt8>
+) -> Int {
+  let from = unsafe UnsafeRawPointer(source)
+  let to = UnsafeMutableRawPointer(target)
+  var i = 0
+  while i &+ 16 <= count {
+    // SAFETY: here and below, reads stay within `count` bytes, and writes within 16 more.
+    let block = unsafe from.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
     let low = block .< SIMD16<UInt8>(repeating: 32)
     let high = block .> SIMD16<UInt8>(repeating: 126)
     let quote = block .== SIMD16<UInt8>(repeating: 34)
     let backslash = block .== SIMD16<UInt8>(repeating: 92)
     let found = bits(low) | bits(high) | bits(quote) | bits(backslash)
-    if found[0] != 0 { return i &+ found[0].trailingZeroBitCount &>> 3 }
-    if found[1] != 0 { return i &+ 8 &+ found[1].trailingZeroBitCount &>> 3 }
+    guard found[0] | found[1] == 0 else { break }
+    unsafe to.storeBytes(of: block, toByteOffset: i, as: SIMD16<UInt8>.self)
     i &+= 16
   }
-  while i < value.count {
-    let byte = value[i]
+  if i &+ 8 <= count {
+    let word = unsafe from.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+    if isPlain(word) {
+      unsafe to.storeBytes(of: word, toByteOffset: i, as: UInt64.self)
+      i &+= 8
+    }
+  }
+  if i &+ 4 <= count {
+    let word = unsafe from.loadUnaligned(fromByteOffset: i, as: UInt32.self)
+    if isPlain(UInt64(word) | 0x2020_2020 << 32) {
+      unsafe to.storeBytes(of: word, toByteOffset: i, as: UInt32.self)
+      i &+= 4
+    }
+  }
+  while i < count {
+    let byte = unsafe source[i]
     if byte &- 32 > 94 || byte == .quote || byte == .backslash { return i }
+    unsafe target[i] = byte
     i &+= 1
   }
   return i
+}
+
+/// Whether all eight bytes are printable ASCII other than quotes and backslashes: what is not sets the
+/// highest bit of its byte in one of the terms.
+@inline(__always) private func isPlain(_ word: UInt64) -> Bool {
+  let ones: UInt64 = 0x0101_0101_0101_0101
+  let low = word &- 0x2020_2020_2020_2020
+  let quote = (word ^ 0x2222_2222_2222_2222) &- ones
+  let backslash = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- ones
+  let high = word | (word &+ ones)
+  return (low | quote | backslash | high) & 0x8080_8080_8080_8080 == 0
 }
 
 @inline(__always) private func bits(_ mask: SIMDMask<SIMD16<Int8>>) -> SIMD2<UInt64> {

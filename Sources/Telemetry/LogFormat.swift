@@ -104,6 +104,9 @@ public struct LogFormat: Sendable, Equatable {
   /// Whether a line has something of the response's head.
   public var readsResponseHead: Bool { parts.contains { $0.variable == .responseField } }
 
+  /// The name of the field that each part asks for, empty where it asks for none.
+  public var fieldNames: [[UInt8]] { parts.map { Array(text[$0.name.lower..<$0.name.upper]) } }
+
   private static func variableText(_ template: String) throws(LogFormatError) -> [VariableText] {
     do {
       return try VariableText.parts(of: template)

@@ -21,7 +21,14 @@ extension Exchange {
       switch part.variable {
       case nil: break
       case .requestField:
-        log.write(fieldOf: part) { name, line in write(requestField: name, of: request.head, to: &line) }
+        let known = worker.logFields[i]
+        log.write(fieldOf: part) { name, line in
+          if known == .other {
+            write(requestField: name, of: request.head, to: &line)
+          } else if request.head.has(known) {
+            write(requestField: known, of: request.head, to: &line)
+          }
+        }
       case .responseField:
         log.write(fieldOf: part) { name, line in write(sentField: name, of: sentHead, to: &line) }
       case let variable?: write(variable, microseconds, to: &log.line)
@@ -30,6 +37,7 @@ extension Exchange {
     log.end(now: worker.loop.now)
   }
 
+  @inline(__always)
   private func write(_ variable: LogVariable, _ microseconds: Int, to line: inout LogLine) {
     switch variable {
     case .localTime: line.appendLocalTime()
@@ -50,7 +58,9 @@ extension Exchange {
     case .scheme: line.append(word: scheme)
     case .serverProtocol: line.append(word: serverProtocol)
     case .remotePort: line.append(number: client.flatMap { $0.isUnix ? nil : Int($0.port) })
-    case .remoteAddress, .upstreamAddress, .requestID: writeOwn(variable, to: &line)
+    case .remoteAddress: write(address: client, isWithPort: false, to: &line)
+    case .upstreamAddress: write(address: upstream.server?.address, isWithPort: true, to: &line)
+    case .requestID: line.append(plain: writeRequestID)
     case .remoteUser, .request, .method, .host, .requestURI, .path, .arguments, .queryString:
       write(variable, of: request.head, to: &line)
     case .requestField, .responseField: break
@@ -67,16 +77,16 @@ extension Exchange {
     return request.minorVersion == 0 ? "HTTP/1.0" : "HTTP/1.1"
   }
 
-  /// What is made here before it is written.
-  private func writeOwn(_ variable: LogVariable, to line: inout LogLine) {
-    let worker = worker
-    worker.note.removeAll()
-    switch variable {
-    case .remoteAddress: client?.writeHost(to: &worker.note)
-    case .upstreamAddress: upstream.server?.address.write(to: &worker.note)
-    default: writeRequestID(to: &worker.note)
+  /// A path may hold anything, numbers and names of ours nothing that needs an escape.
+  private func write(address: SocketAddress?, isWithPort: Bool, to line: inout LogLine) {
+    if let address, address.isUnix {
+      let worker = worker
+      worker.note.removeAll()
+      address.write(to: &worker.note)
+      line.append(value: worker.note.bytes)
+    } else {
+      line.append { text in isWithPort ? address?.write(to: &text) : address?.writeHost(to: &text) }
     }
-    line.append(value: worker.note.bytes)
   }
 
   private func write(_ variable: LogVariable, of head: borrowing Head, to line: inout LogLine) {
@@ -110,6 +120,12 @@ extension Exchange {
   }
 
   // MARK: Fields: all values of one, joined by `, `
+
+  private func write(requestField known: KnownField, of head: borrowing Head, to line: inout LogLine) {
+    for i in head.lines.indices where head.lines[i].known == known {
+      add(head.value(head.lines[i]), to: &line)
+    }
+  }
 
   private func write(requestField name: Span<UInt8>, of head: borrowing Head, to line: inout LogLine) {
     for i in head.lines.indices {

@@ -46,6 +46,8 @@ import Upstream
   let viaValue: [UInt8]
   var logBuffer: AccessLogBuffer
   let readsResponseHead: Bool
+  /// The known field that each part of the log's format names.
+  let logFields: [KnownField]
   private let requestIDSeed: HashSeed
   private var requestIDsMade: UInt64 = 0
 
@@ -90,6 +92,7 @@ import Upstream
     unsafe iovecs = .allocate(capacity: Self.iovecCapacity)
     logBuffer = deployment.accessLog.buffer(worker: index, counters: deployment.counters[index])
     readsResponseHead = logBuffer.isOn && configuration.accessLogFormat.readsResponseHead
+    logFields = configuration.accessLogFormat.fieldNames.map { KnownField.identify($0.span) }
     let seed = store.seed.hash(Array("request id \(index)".utf8).span)
     requestIDSeed = HashSeed(seed.low, seed.high)
   }
