@@ -15,7 +15,9 @@ fail() {
 
 case $step in
   # The toolchain brings compiler and linker driver; these bring libc, libstdc++ and the linker itself.
-  build | test | fuzz) commands=(gcc ld ld.gold) packages=(build-essential) ;;
+  build | fuzz) commands=(gcc ld ld.gold) packages=(build-essential) ;;
+  # promtool checks the metrics; the package brings the server too, which is not left running.
+  test) commands=(gcc ld ld.gold promtool) packages=(build-essential prometheus) ;;
   # Load that is written in Python, for `make soak` and after the tests under a sanitizer.
   soak) commands=(taskset python3) packages=(util-linux python3) ;;
   # Also for `make goals`, which limits descriptors and rights.
@@ -63,11 +65,11 @@ apt() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" >&2
 }
 
-# A daemon that Debian starts on installation would keep a core and a port from the measurement and
+# A daemon that Debian starts on installation would keep a core and a port from tests and measurements and
 # from whoever else uses this machine. Only those that this run installed are stopped.
 stop_started_services() {
   local service package
-  for service in nginx haproxy varnish varnishncsa; do
+  for service in nginx haproxy varnish varnishncsa prometheus; do
     package=${service%ncsa}
     [[ " $* " == *" $package "* ]] || continue
     if [[ -d /run/systemd/system ]]; then
@@ -99,7 +101,7 @@ install_missing() {
   done
   if [[ ${#absent[@]} -gt 0 ]]; then
     apt install -y --no-install-recommends "${absent[@]}" || fail "apt-get install failed for: ${absent[*]}"
-    if [[ $step == bench ]]; then stop_started_services "${absent[@]}"; fi
+    stop_started_services "${absent[@]}"
   fi
 
   mapfile -t missing < <(missing_commands)

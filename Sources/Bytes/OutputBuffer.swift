@@ -99,6 +99,14 @@ public import Glibc
     filled &+= count
   }
 
+  /// Has `write` put bytes into the free part, of which it may use `room`, and say how many they are.
+  @inlinable public mutating func append(room: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+    reserve(room)
+    let added = unsafe write(memory + filled)
+    precondition(added >= 0 && added <= room, "more was written than there was room")
+    filled &+= added
+  }
+
   @inlinable public mutating func append(decimal value: Int) {
     if value >= 0, value < 1000 { return append(small: UInt32(truncatingIfNeeded: value)) }
     if value < 0 { append(.dash) }
@@ -138,12 +146,31 @@ public import Glibc
 
   /// - Parameter digits: At least so many; the number's own if it needs more.
   @inlinable public mutating func append(hex value: UInt64, digits: Int = 16) {
+    if digits == 16 {
+      append(eightHexDigits: UInt32(truncatingIfNeeded: value >> 32))
+      append(eightHexDigits: UInt32(truncatingIfNeeded: value))
+      return
+    }
     var shift = 4 * max(digits, (67 - value.leadingZeroBitCount) / 4)
     while shift > 0 {
       shift -= 4
       let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)
       append(digit < 10 ? 48 + digit : 87 + digit)
     }
+  }
+
+  /// All at once: each nibble in a byte of its own, then nine or less as a digit, more as a letter.
+  @inlinable mutating func append(eightHexDigits value: UInt32) {
+    var word = UInt64(value)
+    word = (word << 16 | word) & 0x0000_FFFF_0000_FFFF
+    word = (word << 8 | word) & 0x00FF_00FF_00FF_00FF
+    word = (word << 4 | word) & 0x0F0F_0F0F_0F0F_0F0F
+    let isLetter = (word &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    let text = (word &+ 0x3030_3030_3030_3030 &+ isLetter &* 39).bigEndian
+    reserve(8)
+    // SAFETY: `reserve` made room for eight bytes.
+    unsafe UnsafeMutableRawPointer(memory + filled).storeBytes(of: text, as: UInt64.self)
+    filled &+= 8
   }
 
   @inlinable public mutating func reserve(_ more: Int) {

@@ -46,56 +46,27 @@ public struct KeyTemplate: Sendable, Equatable {
   }
 
   public init(_ text: String) throws(KeyTemplateError) {
-    var reader = TemplateReader(text: Array(text.utf8))
-    let parts = try reader.parts()
+    var parts: [Part] = []
+    for part in try Self.variableText(text) {
+      switch part {
+      case .literal(let text): parts.append(.literal(text))
+      case .variable(let name): parts.append(try Self.variable(name))
+      }
+    }
     let hasHost = parts.contains { $0 == .host || $0 == .authority }
     guard hasHost else { throw .withoutHost }
     self.init(parts: parts)
   }
-}
 
-private struct TemplateReader {
-  let text: [UInt8]
-  var at = 0
-
-  init(text: [UInt8]) { self.text = text }
-
-  mutating func parts() throws(KeyTemplateError) -> [KeyTemplate.Part] {
-    var parts: [KeyTemplate.Part] = []
-    var literal: [UInt8] = []
-    while at < text.count {
-      let byte = text[at]
-      at += 1
-      if byte != UInt8(ascii: "$") {
-        guard byte >= .space, byte != 127 else { throw .controlCharacter }
-        literal.append(byte)
-        continue
+  private static func variableText(_ text: String) throws(KeyTemplateError) -> [VariableText] {
+    do {
+      return try VariableText.parts(of: text)
+    } catch {
+      switch error {
+      case .malformedVariable: throw .malformedVariable
+      case .controlCharacter: throw .controlCharacter
       }
-      if !literal.isEmpty { parts.append(.literal(literal)) }
-      literal = []
-      parts.append(try Self.variable(try name()))
     }
-    if !literal.isEmpty { parts.append(.literal(literal)) }
-    return parts
-  }
-
-  /// The name behind a `$`, with or without braces.
-  private mutating func name() throws(KeyTemplateError) -> [UInt8] {
-    let isBraced = at < text.count && text[at] == UInt8(ascii: "{")
-    if isBraced { at += 1 }
-    let start = at
-    while at < text.count, Self.isNameByte(text[at]) { at += 1 }
-    let name = Array(text[start..<at])
-    if name.isEmpty { throw .malformedVariable }
-    if isBraced {
-      guard at < text.count, text[at] == UInt8(ascii: "}") else { throw .malformedVariable }
-      at += 1
-    }
-    return name
-  }
-
-  private static func isNameByte(_ byte: UInt8) -> Bool {
-    byte.isDigit || byte.isUpper || byte.isLower || byte == UInt8(ascii: "_")
   }
 
   private static func variable(_ name: [UInt8]) throws(KeyTemplateError) -> KeyTemplate.Part {

@@ -83,6 +83,7 @@ extension KnownField {
       if name.matches("content-type") { return .contentType }
       if name.matches("cache-status") { return .cacheStatus }
       if name.matches("max-forwards") { return .maxForwards }
+      if name.matches("x-request-id") { return .xRequestID }
     default:
       if name.matches("cache-control") { return .cacheControl }
       if name.matches("last-modified") { return .lastModified }

@@ -16,7 +16,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
   // Who asks
   case authorization, cookie, setCookie
   // The path of the message
-  case maxForwards, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop
+  case maxForwards, via, forwarded, xForwardedFor, xForwardedProto, xForwardedHost, cdnLoop, xRequestID
   // Said by us, or aimed at us
   case cacheStatus, xCacheStatus, xOriginalURL, xRewriteURL, xHost, softPurge
   // Beside an offer of HTTP/2, RFC 7540 §3.2.1
@@ -77,6 +77,7 @@ public enum KnownField: UInt8, CaseIterable, Sendable {
     case .xForwardedProto: "X-Forwarded-Proto"
     case .xForwardedHost: "X-Forwarded-Host"
     case .cdnLoop: "CDN-Loop"
+    case .xRequestID: "X-Request-Id"
     case .cacheStatus, .xCacheStatus, .xOriginalURL, .xRewriteURL, .xHost, .softPurge: ownName
     }
   }

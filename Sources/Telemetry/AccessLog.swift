@@ -2,22 +2,40 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Where the access log goes: `--access-log PATH|-|off`.
+/// Where the access log goes: `--access-log PATH|stdout|stderr|journal|off`.
 public enum AccessLogTarget: Equatable, Sendable {
   case off
   case standardOutput
+  case standardError
+  /// systemd's, by its native protocol.
+  case journal
   case file(String)
 
+  /// A file that has the name of another target is written `./stdout`.
   public init(_ text: String) {
     switch text {
     case "off": self = .off
-    case "-": self = .standardOutput
+    case "stdout": self = .standardOutput
+    case "stderr": self = .standardError
+    case "journal": self = .journal
     default: self = .file(text)
+    }
+  }
+
+  /// As the flag takes it.
+  public var text: String {
+    switch self {
+    case .off: "off"
+    case .standardOutput: "stdout"
+    case .standardError: "stderr"
+    case .journal: "journal"
+    case .file(let path): path
     }
   }
 }
 
-/// The file could not be opened, or the writer's resources could not be had; with the system's error number.
+/// The target could not be opened, or the writer's resources could not be had; with the system's error
+/// number.
 public struct AccessLogError: Error, Equatable, Sendable {
   public var path: String
   public var code: Int32
@@ -28,19 +46,31 @@ public struct AccessLogError: Error, Equatable, Sendable {
 ///
 /// Owners: each `AccessLogBuffer` belongs to its worker; the writer thread belongs to this.
 public final class AccessLog: Sendable {
+  private let format: LogFormat
   private let rings: [LogRing]
   private let writer: LogWriter?
 
-  /// Opens the file for appending (0640), and starts the writer thread unless the log is off.
-  public init(_ target: AccessLogTarget, workers: Int) throws(AccessLogError) {
-    guard target != .off else {
+  /// Opens the target, a file for appending (0640), and starts the writer thread unless the log is off.
+  public init(_ target: AccessLogTarget, _ format: LogFormat, workers: Int) throws(AccessLogError) {
+    self.format = format
+    guard let source = Self.source(target) else {
       rings = []
       writer = nil
       return
     }
     rings = (0..<workers).map { _ in LogRing() }
-    writer = try LogWriter(target, rings: rings)
+    writer = try LogWriter(source, rings: rings)
     writer?.start()
+  }
+
+  private static func source(_ target: AccessLogTarget) -> LogSink.Source? {
+    switch target {
+    case .off: nil
+    case .standardOutput: .stream(1)
+    case .standardError: .stream(2)
+    case .journal: .journal(LogSink.journalPath)
+    case .file(let path): .file(path)
+    }
   }
 
   public var isOn: Bool { writer != nil }
@@ -48,10 +78,17 @@ public final class AccessLog: Sendable {
   /// Writes that failed, since start.
   public var writeErrors: Int { writer?.errors.load(ordering: .relaxed) ?? 0 }
 
+  /// Lines lost in them, since start.
+  public var linesLost: Int { writer?.linesLost.load(ordering: .relaxed) ?? 0 }
+
+  /// Opens the file anew, after it was renamed. Returns at once; lines that were handed over before may still
+  /// go to the old one. When it cannot be opened, the old one goes on.
+  public func reopen() { writer?.reopen() }
+
   /// The buffer for worker `index`, to be taken once, by that worker.
   public func buffer(worker index: Int, counters: WorkerCounters) -> AccessLogBuffer {
-    guard let writer else { return AccessLogBuffer(ring: nil, wake: nil, counters: counters) }
-    return AccessLogBuffer(ring: rings[index], wake: writer.wake, counters: counters)
+    guard let writer else { return AccessLogBuffer(format, ring: nil, wake: nil, counters: counters) }
+    return AccessLogBuffer(format, ring: rings[index], wake: writer.wake, counters: counters)
   }
 
   /// Writes what the workers have handed over and ends the writer. The workers must have flushed.

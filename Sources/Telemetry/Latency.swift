@@ -4,11 +4,19 @@ public enum Latency: Int, CaseIterable, Sendable {
   case clientRequest
   /// From the request sent to an upstream server to the first byte of its answer.
   case upstreamFirstByte
+  /// From the attempt to connect to a server to the connection; not those that were idle.
+  case upstreamConnect
+  /// In the queue for a connection to a server; not those that got one at once.
+  case upstreamQueue
+
+  @usableFromInline static var count: Int { Latency.upstreamQueue.rawValue + 1 }
 
   var name: StaticString {
     switch self {
     case .clientRequest: "larder_client_request_duration_seconds"
     case .upstreamFirstByte: "larder_upstream_first_byte_seconds"
+    case .upstreamConnect: "larder_upstream_connect_seconds"
+    case .upstreamQueue: "larder_upstream_queue_seconds"
     }
   }
 
@@ -16,6 +24,8 @@ public enum Latency: Int, CaseIterable, Sendable {
     switch self {
     case .clientRequest: "Time from the first byte of a request to the last byte of its response."
     case .upstreamFirstByte: "Time from a request sent upstream to the first byte of its answer."
+    case .upstreamConnect: "Time that new connections to upstream servers took."
+    case .upstreamQueue: "Time that requests waited for a free connection to a server."
     }
   }
 }

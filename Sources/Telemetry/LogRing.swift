@@ -6,11 +6,12 @@ import Synchronization
 /// A chunk's `filled` says whose it is: 0, the worker's; else the writer's, with so many bytes.
 @safe final class LogRing: @unchecked Sendable {
   static let chunkBytes = 64 << 10
-  /// 256 KiB per worker: all that a log which cannot be written may hold.
-  static let chunkCount = 4
+  /// 1 MiB per worker, all that a log which cannot be written may hold: at 100,000 lines a second the writer
+  /// may be kept from its processor for 30 ms.
+  static let chunkCount = 16
 
   private let memory: UnsafeMutablePointer<UInt8>
-  private let filled: InlineArray<4, Atomic<Int>> = InlineArray { _ in Atomic(0) }
+  private let filled: InlineArray<16, Atomic<Int>> = InlineArray { _ in Atomic(0) }
 
   init() { unsafe memory = .allocate(capacity: LogRing.chunkBytes * LogRing.chunkCount) }
 

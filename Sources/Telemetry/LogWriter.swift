@@ -4,30 +4,25 @@ import Synchronization
 
 /// The thread that writes the access log. It alone may wait for the disk or a pipe.
 ///
-/// Owner: `AccessLog` makes and stops it. The descriptor and the place in each ring are the thread's own.
+/// Owner: `AccessLog` makes and stops it. The sink and the place in each ring are the thread's own.
 final class LogWriter: Sendable {
   let wake: EventDescriptor
   let errors = Atomic<Int>(0)
+  let linesLost = Atomic<Int>(0)
   private let finished: EventDescriptor
   private let stopping = Atomic<Bool>(false)
+  private let reopening = Atomic<Bool>(false)
   private let rings: [LogRing]
-  private let path: String?
+  private let source: LogSink.Source
   private let firstDescriptor: CInt
 
-  init(_ target: AccessLogTarget, rings: [LogRing]) throws(AccessLogError) {
+  init(_ source: LogSink.Source, rings: [LogRing]) throws(AccessLogError) {
     guard let wake = EventDescriptor(), let finished = EventDescriptor() else {
       throw AccessLogError(path: "", code: errno)
     }
-    (self.wake, self.finished, self.rings) = (wake, finished, rings)
-    switch target {
-    case .file(let path):
-      self.path = path
-      firstDescriptor = LogWriter.open(path)
-      guard firstDescriptor >= 0 else { throw AccessLogError(path: path, code: errno) }
-    case .standardOutput, .off:
-      path = nil
-      firstDescriptor = 1
-    }
+    (self.wake, self.finished, self.rings, self.source) = (wake, finished, rings, source)
+    firstDescriptor = LogSink.open(source)
+    guard firstDescriptor >= 0 else { throw AccessLogError(path: LogWriter.name(source), code: errno) }
   }
 
   func start() {
@@ -50,8 +45,16 @@ final class LogWriter: Sendable {
     return finished.wait(milliseconds)
   }
 
-  private static func open(_ path: String) -> CInt {
-    unsafe Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
+  func reopen() {
+    reopening.store(true, ordering: .releasing)
+    wake.raise()
+  }
+
+  private static func name(_ source: LogSink.Source) -> String {
+    switch source {
+    case .stream: ""
+    case .file(let path), .journal(let path): path
+    }
   }
 }
 
@@ -60,30 +63,34 @@ final class LogWriter: Sendable {
 extension LogWriter {
   private func run() {
     unsafe linux_name_thread("access-log")
-    var descriptor = firstDescriptor
+    var sink = LogSink(source, adopting: firstDescriptor)
     var places = [Int](repeating: 0, count: rings.count)
     while true {
       wake.wait(-1)
       // Read before the rings: what was handed over before `stop` is then written below.
       let isLast = stopping.load(ordering: .acquiring)
-      reopenIfMoved(&descriptor)
-      while writeReady(&places, to: descriptor) {}
+      if reopening.exchange(false, ordering: .acquiring) { reopen(&sink) }
+      while writeReady(&places, to: &sink) {}
       if isLast { break }
     }
-    if path != nil { _ = Glibc.close(descriptor) }
     finished.raise()
   }
 
   /// One round over all rings, so that none waits for another's flood.
   ///
   /// - Returns: false when there was nothing to write.
-  private func writeReady(_ places: inout [Int], to descriptor: CInt) -> Bool {
+  private func writeReady(_ places: inout [Int], to sink: inout LogSink) -> Bool {
     var hasWritten = false
     for (index, ring) in rings.enumerated() {
       let count = ring.readyBytes(places[index])
       guard count > 0 else { continue }
-      // SAFETY: the chunk is the writer's until given back, and holds `count` bytes.
-      unsafe write(ring.chunk(places[index]), count, to: descriptor)
+      // SAFETY: the chunk is the writer's until given back, and holds `count` bytes. A full disk must not
+      // stop the log for good: what it does not take is gone.
+      let lost = unsafe sink.write(ring.chunk(places[index]), count)
+      if lost > 0 {
+        errors.wrappingAdd(1, ordering: .relaxed)
+        linesLost.wrappingAdd(lost, ordering: .relaxed)
+      }
       ring.giveBack(places[index])
       places[index] = (places[index] + 1) % LogRing.chunkCount
       hasWritten = true
@@ -91,38 +98,14 @@ extension LogWriter {
     return hasWritten
   }
 
-  /// Writes all of it, or counts an error and lets the rest go: a full disk must not stop the log for good.
-  private func write(_ start: UnsafePointer<UInt8>, _ count: Int, to descriptor: CInt) {
-    var done = 0
-    while done < count {
-      // SAFETY: `done` stays below `count`.
-      let written = unsafe Glibc.write(descriptor, start + done, count - done)
-      if written >= 0 {
-        done += written
-      } else if errno == EAGAIN {
-        // Standard output may be a pipe that somebody made non-blocking.
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        _ = unsafe poll(&entry, 1, -1)
-      } else if errno != EINTR {
-        errors.wrappingAdd(1, ordering: .relaxed)
-        return
-      }
-    }
-  }
-
-  /// Rotation without a signal: when the path no longer leads to the open file, it is opened anew. A path
-  /// that cannot be opened keeps the old file.
-  private func reopenIfMoved(_ descriptor: inout CInt) {
-    guard let path else { return }
-    var named = stat()
-    var opened = stat()
-    // SAFETY: both structures are locals.
-    let isThere = unsafe stat(path, &named) == 0
-    guard unsafe fstat(descriptor, &opened) == 0 else { return }
-    if isThere, named.st_ino == opened.st_ino, named.st_dev == opened.st_dev { return }
-    let fresh = LogWriter.open(path)
-    guard fresh >= 0 else { return }
-    _ = Glibc.close(descriptor)
-    descriptor = fresh
+  private func reopen(_ sink: inout LogSink) {
+    let code = sink.reopen()
+    guard code != 0 else { return }
+    errors.wrappingAdd(1, ordering: .relaxed)
+    // SAFETY: strerror_r would do the same for this thread; the text is copied at once.
+    let reason = unsafe String(cString: strerror(code))
+    let line = Array(
+      "larder: --access-log '\(LogWriter.name(source))': \(reason), the old one goes on\n".utf8)
+    _ = unsafe Glibc.write(2, line, line.count)
   }
 }

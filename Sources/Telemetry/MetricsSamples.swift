@@ -42,16 +42,20 @@ public struct MemorySample: Sendable {
   public var entries: Int
   /// Hit-for-miss marks.
   public var marks: Int
+  /// Purges that older fills under way are still held against.
+  public var purgeRecords: Int
   /// Since start, by reason; a reason that appears twice is summed.
   public var evictions: [(reason: String, count: Int)]
 
   public init(
-    budgetBytes: Int, usedBytes: Int, entries: Int, marks: Int, evictions: [(reason: String, count: Int)]
+    budgetBytes: Int, usedBytes: Int, entries: Int, marks: Int, purgeRecords: Int,
+    evictions: [(reason: String, count: Int)]
   ) {
     self.budgetBytes = budgetBytes
     self.usedBytes = usedBytes
     self.entries = entries
     self.marks = marks
+    self.purgeRecords = purgeRecords
     self.evictions = evictions
   }
 }
@@ -63,11 +67,16 @@ public struct ProcessSample: Sendable {
   public var isDraining: Bool
   /// Failed writes of the access log.
   public var accessLogErrors: Int
+  /// Lines lost in them.
+  public var accessLogLinesLost: Int
 
-  public init(version: String, startedAt: Int64, isDraining: Bool, accessLogErrors: Int) {
+  public init(
+    version: String, startedAt: Int64, isDraining: Bool, accessLogErrors: Int, accessLogLinesLost: Int
+  ) {
     self.version = version
     self.startedAt = startedAt
     self.isDraining = isDraining
     self.accessLogErrors = accessLogErrors
+    self.accessLogLinesLost = accessLogLinesLost
   }
 }

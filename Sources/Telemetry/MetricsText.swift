@@ -117,6 +117,8 @@ extension MetricsText {
       "larder_memory_used_bytes", "Memory allocated by the memory tier, index included.", memory.usedBytes)
     out.gauge("larder_memory_entries", "Responses stored in memory.", memory.entries)
     out.gauge("larder_memory_marks", "Keys marked as not shareable.", memory.marks)
+    out.gauge(
+      "larder_memory_purge_records", "Purges kept because older fills are under way.", memory.purgeRecords)
     let name: StaticString = "larder_memory_evictions_total"
     out.openFamily(name, .counter, "Responses evicted from memory, by reason.")
     let reasons = memory.evictions
@@ -171,9 +173,26 @@ extension MetricsText {
       "larder_draining", "1 while the process finishes its last requests.", process.isDraining ? 1 : 0)
     out.gauge(
       "process_start_time_seconds", "Start of the process, in seconds since 1970.", Int(process.startedAt))
-    let errors: StaticString = "larder_access_log_write_errors_total"
-    out.openFamily(errors, .counter, "Writes of the access log that failed; their lines are lost.")
-    out.sample(errors, process.accessLogErrors)
+    out.counter(
+      "larder_access_log_write_errors_total", "Writes of the access log that failed.", process.accessLogErrors
+    )
+    out.counter(
+      "larder_access_log_lost_lines_total", "Access log lines lost in writes that failed.",
+      process.accessLogLinesLost)
+    writeUsage(.current(), to: &out)
+  }
+
+  private func writeUsage(_ usage: ProcessUsage, to out: inout OutputBuffer) {
+    let time: StaticString = "process_cpu_seconds_total"
+    out.openFamily(time, .counter, "Processor time of all threads, user and system, in seconds.")
+    out.append(time)
+    out.append(.space)
+    out.append(secondsOf: usage.cpuMicroseconds)
+    out.append(.lineFeed)
+    out.gauge("process_resident_memory_bytes", "Resident memory.", usage.residentBytes)
+    out.gauge("process_virtual_memory_bytes", "Virtual memory.", usage.virtualBytes)
+    out.gauge("process_open_fds", "Open file descriptors.", usage.openDescriptors)
+    out.gauge("process_max_fds", "Most file descriptors that may be open.", usage.descriptorLimit)
   }
 }
 
@@ -181,6 +200,12 @@ extension OutputBuffer {
   /// A family of one gauge without labels.
   fileprivate mutating func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
     openFamily(name, .gauge, help)
+    sample(name, value)
+  }
+
+  /// A family of one counter without labels.
+  fileprivate mutating func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+    openFamily(name, .counter, help)
     sample(name, value)
   }
 }

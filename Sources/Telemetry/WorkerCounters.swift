@@ -10,7 +10,7 @@ public import Synchronization
 /// One writer makes a relaxed load and a store enough: 0.3 ns instead of the 2 ns of an atomic addition, and
 /// no cache line is shared with another worker. A reader sees each number whole, but not all of one instant.
 @safe public final class WorkerCounters: Sendable {
-  /// Layout: tallies, two histograms, final statuses 100 to 599 and other, decisions × status classes.
+  /// Layout: tallies, histograms, final statuses 100 to 599 and other, decisions × status classes.
   @usableFromInline nonisolated(unsafe) let cells: UnsafeMutablePointer<Atomic<Int>>
   @usableFromInline let decisionCount: Int
 
@@ -19,7 +19,9 @@ public import Synchronization
   @usableFromInline static var statusCount: Int { 501 }
 
   @usableFromInline static var histogramsStart: Int { Tally.count }
-  @usableFromInline static var statusesStart: Int { histogramsStart + 2 * LatencyBuckets.cellCount }
+  @usableFromInline static var statusesStart: Int {
+    histogramsStart + Latency.count * LatencyBuckets.cellCount
+  }
   @usableFromInline static var requestsStart: Int { statusesStart + statusCount }
 
   /// - Parameter decisionCount: How many decisions there are; their indices run from 0 to one less.

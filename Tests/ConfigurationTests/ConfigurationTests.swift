@@ -29,7 +29,8 @@ struct ConfigurationTests {
   {
     #expect(
       try parse().flagLines == [
-        "--listen=:8080", "--admin=127.0.0.1:8081", "--admin-token=none", "--access-log=off", "--workers=4",
+        "--listen=:8080", "--admin=127.0.0.1:8081", "--admin-token=none", "--access-log=off",
+        "--access-log-format=json", "--workers=4",
         "--backend=demo", "--host-header=preserve", "--max-connections=256",
         "--memory=1GiB", "--max-object=128MiB", "--default-ttl=none", "--grace=0s", "--stale-on-error=10m",
         "--key='$scheme$request_method$host$request_uri'", "--strict=off",
@@ -51,7 +52,8 @@ struct ConfigurationTests {
     let c = try parse(
       "--listen", "127.0.0.1:80", "--listen=unix:/run/l,proxy", "--backend", "a.example:3000",
       "--backend=[::1]:3001",
-      "--admin", "off", "--admin-token", "s3cret-._~+/==", "--access-log", "-", "--workers", "7",
+      "--admin", "off", "--admin-token", "s3cret-._~+/==", "--access-log", "stdout",
+      "--access-log-format", "combined", "--workers", "7",
       "--host-header", "www.example.com:443", "--max-connections", "11", "--memory", "64MiB",
       "--max-object", "3MiB", "--default-ttl", "90", "--grace", "1m", "--stale-on-error", "2h",
       "--key", "$host$uri", "--strict", "--purge-from", "10.0.0.0/8", "--trusted-proxy", "fd00::/8")
@@ -65,6 +67,7 @@ struct ConfigurationTests {
     #expect(c.admin == nil)
     #expect(c.adminToken == "s3cret-._~+/==")
     #expect(c.accessLog == .standardOutput)
+    #expect(c.accessLogFormat.source == "combined")
     #expect(c.workers == 7)
     #expect(c.hostHeader == .fixed("www.example.com:443"))
     #expect(c.maxConnections == 11)
@@ -156,7 +159,9 @@ struct ConfigurationTests {
     ],
     ["--admin=off", "--admin-token=abc/def+g=="],
     ["--admin=unix:/run/admin.sock"],
-    ["--access-log=-"], ["--access-log=/var/log/a 'b'.log"], ["--access-log=--odd"],
+    ["--access-log=stderr"], ["--access-log=journal"], ["--access-log=./off"],
+    ["--access-log=/var/log/a 'b'.log"], ["--access-log=--odd"],
+    ["--access-log-format=escape=json {\"s\":$status,\"a\":\"${http_user_agent}\"} it's"],
     ["--backend=a:1", "--backend=b.example:65535", "--backend=[2001:db8::1]:80", "--backend=unix:/run/b"],
     ["--host-header=backend"], ["--host-header=x.example:8080"],
     ["--memory=12345678", "--max-object=12345677"],

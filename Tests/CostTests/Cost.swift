@@ -18,6 +18,8 @@ struct Cost: Decodable {
   /// Classes whose objects were retained or released, and from where.
   var counted: [String: Int]?
   var counting: [String: Int]?
+  /// Functions that ran instructions.
+  var running: [String: Int]?
   /// Functions that ran atomic instructions.
   var atomic: [String: Int]?
 
@@ -59,8 +61,12 @@ enum Costs {
     return try JSONDecoder().decode(Limits.self, from: Data(contentsOf: url))
   }
 
-  static let measured = Result {
-    let process = try LarderProcess(program: program.path, arguments: [])
+  static let measured = Result { try measure() }
+  /// With an access log in the format that says most.
+  static let measuredLogged = Result { try measure("/dev/null") }
+
+  private static func measure(_ arguments: String...) throws -> [Cost] {
+    let process = try LarderProcess(program: program.path, arguments: arguments)
     _ = try process.awaitExit(seconds: 120)
     return try JSONDecoder().decode([Cost].self, from: Data(process.standardOutput.utf8))
   }

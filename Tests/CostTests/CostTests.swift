@@ -21,6 +21,28 @@ struct CostTests {
     }
   }
 
+  @Test func `L5: a line of the access log allocates nothing, waits for nothing and writes nothing shared`()
+    throws
+  {
+    let own = try Costs.limits.get().ownClasses
+    for (cost, logged) in zip(try Costs.measured.get(), try Costs.measuredLogged.get()) {
+      #expect(logged.allocations == 0, "\(cost.name): \(logged.allocating)")
+      #expect(logged.systemCalls == cost.systemCalls && logged.ownAtomics == cost.ownAtomics, "\(cost.name)")
+      let added = Set((logged.counted ?? [:]).keys).subtracting((cost.counted ?? [:]).keys)
+      #expect(added.isSubset(of: own), "\(cost.name): \(added)")
+    }
+  }
+
+  #if arch(x86_64)
+    /// Half a microsecond is what it may cost. These took 0.2 to 0.4, the writer's share included.
+    @Test func `a line of the access log takes at most 4,700 instructions`() throws {
+      for (cost, logged) in zip(try Costs.measured.get(), try Costs.measuredLogged.get()) {
+        let more = try #require(logged.instructions) - #require(cost.instructions)
+        #expect(more > 100 && more <= 4700, "\(cost.name): \(logged.running ?? [:])")
+      }
+    }
+  #endif
+
   @Test func `the counter of allocations does count`() throws {
     try everyCost { cost, _ in
       // Kinds of hit that another's miss has stored have no miss of their own.

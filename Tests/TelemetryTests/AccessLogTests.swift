@@ -23,29 +23,32 @@ private final class Place {
 }
 
 extension AccessLogBuffer {
-  /// A line whose request is `text`.
+  /// A line with `text` in it.
   fileprivate mutating func append(_ text: String, at now: Milliseconds = 0) {
     let request = Array(text.utf8)
-    let nothing: [UInt8] = []
-    let record = AccessRecord(
-      client: nothing.span, requestLine: request.span, referer: nothing.span, userAgent: nothing.span,
-      upstream: nothing.span)
-    append(record, wallSeconds: 0, now: now)
+    begin(wallSeconds: 0)
+    for i in 0..<partCount where beginPart(i).variable == .request { line.append(value: request.span) }
+    end(now: now)
   }
 }
+
+private func format() -> LogFormat { try! LogFormat("- \"$request\" -") }
 
 @Suite("Access log")
 struct AccessLogTests {
   let counters = WorkerCounters(decisionCount: 1)
   var dropped: Int { counters.value(of: .accessLogLinesDropped) }
 
-  @Test(arguments: [("off", AccessLogTarget.off), ("-", .standardOutput), ("a/b", .file("a/b"))])
+  @Test(arguments: [
+    ("off", AccessLogTarget.off), ("stdout", .standardOutput), ("stderr", .standardError),
+    ("journal", .journal), ("a/b", .file("a/b")), ("./off", .file("./off")),
+  ])
   func `the flag names a target`(_ text: String, _ target: AccessLogTarget) {
-    #expect(AccessLogTarget(text) == target)
+    #expect(AccessLogTarget(text) == target && target.text == text)
   }
 
   @Test func `off takes nothing and ends at once`() throws {
-    let log = try AccessLog(.off, workers: 2)
+    let log = try AccessLog(.off, format(), workers: 2)
     var buffer = log.buffer(worker: 0, counters: counters)
     #expect(!log.isOn && !buffer.isOn)
     buffer.append("a")
@@ -55,7 +58,7 @@ struct AccessLogTests {
 
   @Test func `lines of all workers arrive whole, each worker's in order`() throws {
     let place = Place()
-    let log = try AccessLog(.file(place.path + "/a.log"), workers: 2)
+    let log = try AccessLog(.file(place.path + "/a.log"), format(), workers: 2)
     let total = 3000
     var first = log.buffer(worker: 0, counters: counters)
     var second = log.buffer(worker: 1, counters: counters)
@@ -79,7 +82,7 @@ struct AccessLogTests {
   @Test func `an existing file is appended to`() throws {
     let place = Place()
     try "old\n".write(toFile: place.path + "/a.log", atomically: false, encoding: .utf8)
-    let log = try AccessLog(.file(place.path + "/a.log"), workers: 1)
+    let log = try AccessLog(.file(place.path + "/a.log"), format(), workers: 1)
     var buffer = log.buffer(worker: 0, counters: counters)
     buffer.append("new")
     buffer.flush()
@@ -89,29 +92,56 @@ struct AccessLogTests {
 
   @Test func `a path that cannot be opened is an error at start`() {
     #expect(throws: AccessLogError(path: "/nowhere/a.log", code: ENOENT)) {
-      _ = try AccessLog(.file("/nowhere/a.log"), workers: 1)
+      _ = try AccessLog(.file("/nowhere/a.log"), format(), workers: 1)
     }
   }
 
-  @Test func `a file that was moved away is opened anew`() throws {
+  @Test func `a file that was renamed is written to until it is reopened`() throws {
     let place = Place()
-    let log = try AccessLog(.file(place.path + "/a.log"), workers: 1)
+    let log = try AccessLog(.file(place.path + "/a.log"), format(), workers: 1)
     var buffer = log.buffer(worker: 0, counters: counters)
     try FileManager.default.moveItem(atPath: place.path + "/a.log", toPath: place.path + "/a.log.1")
+    buffer.append("before")
+    buffer.flush()
+    while try place.lines("a.log.1").isEmpty { sched_yield() }
+    log.reopen()
     buffer.append("after")
     buffer.flush()
     #expect(log.close(within: 10_000))
-    #expect(try place.lines("a.log").count == 1)
-    #expect(try place.lines("a.log.1").isEmpty)
+    #expect(try place.lines("a.log").map { $0.contains("after") } == [true])
+    #expect(try place.lines("a.log.1").map { $0.contains("before") } == [true])
+  }
+
+  @Test func `a file that cannot be reopened goes on, and is counted`() throws {
+    let place = Place()
+    try FileManager.default.createDirectory(atPath: place.path + "/old", withIntermediateDirectories: false)
+    let log = try AccessLog(.file(place.path + "/old/a.log"), format(), workers: 1)
+    try FileManager.default.moveItem(atPath: place.path + "/old", toPath: place.path + "/new")
+    var buffer = log.buffer(worker: 0, counters: counters)
+    log.reopen()
+    buffer.append("kept")
+    buffer.flush()
+    #expect(log.close(within: 10_000))
+    #expect(try place.lines("new/a.log").count == 1)
+    #expect(log.writeErrors == 1 && log.linesLost == 0)
+  }
+
+  @Test func `a pipe that nobody reads is an error at start, not a wait for a reader`() throws {
+    let place = Place()
+    let path = place.path + "/pipe"
+    unsafe #expect(mkfifo(path, 0o600) == 0)
+    #expect(throws: AccessLogError(path: path, code: ENXIO)) {
+      _ = try AccessLog(.file(path), format(), workers: 1)
+    }
   }
 
   @Test func `a full disk is counted and does not end the log`() throws {
-    let log = try AccessLog(.file("/dev/full"), workers: 1)
+    let log = try AccessLog(.file("/dev/full"), format(), workers: 1)
     var buffer = log.buffer(worker: 0, counters: counters)
     buffer.append("lost")
     buffer.flush()
     #expect(log.close(within: 10_000))
-    #expect(log.writeErrors == 1)
+    #expect(log.writeErrors == 1 && log.linesLost == 1)
   }
 
   /// The reader of the pipe takes nothing until the worker is through: a worker that waited would never be.
@@ -121,17 +151,23 @@ struct AccessLogTests {
     unsafe #expect(mkfifo(path, 0o600) == 0)
     let reader = unsafe open(path, O_RDONLY | O_NONBLOCK)
     defer { close(reader) }
-    let log = try AccessLog(.file(path), workers: 1)
+    let log = try AccessLog(.file(path), format(), workers: 1)
     var buffer = log.buffer(worker: 0, counters: counters)
-    let total = 20_000
-    for i in 0..<total { buffer.append("line \(i)") }
+    let total = 2000
+    let padding = String(repeating: "x", count: 1000)
+    for i in 0..<total { buffer.append("\(i) \(padding)") }
     #expect(dropped > 0)
     #expect(!log.close(within: 10), "the writer is still stuck")
 
     _ = fcntl(reader, F_SETFL, 0)
     buffer.flush()
     let text = try #require(try FileHandle(fileDescriptor: reader).readToEnd())
-    let numbers = String(decoding: text, as: UTF8.self).matches(of: /"line (\d+)"/).map { Int($0.1)! }
+    let lines = text.split(separator: 10)
+    #expect(lines.allSatisfy { $0.suffix(1003) == lines[0].suffix(1003) })
+    let numbers = lines.compactMap { line in
+      Int(String(decoding: line.dropFirst(3).prefix { $0 != 32 }, as: UTF8.self))
+    }
+    #expect(numbers.count == lines.count)
     #expect(numbers == numbers.sorted() && numbers.first == 0)
     #expect(numbers.count <= total - dropped)
   }
@@ -141,7 +177,7 @@ struct AccessLogTests {
 struct AccessLogBufferTests {
   let counters = WorkerCounters(decisionCount: 1)
   let ring = LogRing()
-  var buffer: AccessLogBuffer { AccessLogBuffer(ring: ring, wake: nil, counters: counters) }
+  var buffer: AccessLogBuffer { AccessLogBuffer(format(), ring: ring, wake: nil, counters: counters) }
 
   @Test func `lines are handed over when one second old`() {
     var buffer = buffer

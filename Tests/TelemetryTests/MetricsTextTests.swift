@@ -6,7 +6,7 @@ import Testing
 @Suite("Metrics, Prometheus text format 0.0.4")
 struct MetricsTextTests {
   let process = ProcessSample(
-    version: "0.1.0", startedAt: 1_763_985_286, isDraining: false, accessLogErrors: 0)
+    version: "0.1.0", startedAt: 1_763_985_286, isDraining: false, accessLogErrors: 2, accessLogLinesLost: 7)
 
   func text(
     _ workers: [WorkerCounters], names: [String] = ["hit", "miss"], memory: MemorySample? = nil,
@@ -26,6 +26,21 @@ struct MetricsTextTests {
       #expect(text.samples[key] == 0, "\(tally)")
     }
     #expect(text.samples["larder_client_request_duration_seconds_count"] == 0)
+  }
+
+  @Test func `what the log lost and what the process uses is told`() throws {
+    let text = try text([WorkerCounters(decisionCount: 2)])
+    #expect(text.samples["larder_access_log_write_errors_total"] == 2)
+    #expect(text.samples["larder_access_log_lost_lines_total"] == 7)
+    for name in [
+      "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
+      "process_open_fds", "process_max_fds", "process_start_time_seconds",
+    ] {
+      #expect(text.samples[name, default: 0] > 0, "\(name)")
+    }
+    let resident = try #require(text.samples["process_resident_memory_bytes"])
+    let virtual = try #require(text.samples["process_virtual_memory_bytes"])
+    #expect(resident > 1_000_000 && resident <= virtual)
   }
 
   @Test func `each tally is a series of its own`() {
@@ -103,7 +118,7 @@ struct MetricsTextTests {
       ServerSample(name: "127.0.0.1:3001", isUp: false, active: 0, failures: 9, ejections: 2),
     ]
     let memory = MemorySample(
-      budgetBytes: 1 << 30, usedBytes: 12345, entries: 3, marks: 1,
+      budgetBytes: 1 << 30, usedBytes: 12345, entries: 3, marks: 1, purgeRecords: 6,
       evictions: [("budget", 5), ("variants", 2), ("budget", 1)])
     let text = try text(
       [WorkerCounters(decisionCount: 2)], memory: memory,
@@ -113,6 +128,7 @@ struct MetricsTextTests {
     #expect(text.samples["larder_server_failures_total{pool=\"default\",server=\"127.0.0.1:3001\"}"] == 9)
     #expect(text.samples["larder_pool_waiting_requests{pool=\"default\"}"] == 4)
     #expect(text.samples["larder_memory_budget_bytes"] == 1_073_741_824)
+    #expect(text.samples["larder_memory_purge_records"] == 6)
     #expect(text.samples["larder_memory_evictions_total{reason=\"budget\"}"] == 6)
   }
 

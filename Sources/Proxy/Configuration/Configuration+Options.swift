@@ -32,10 +32,19 @@ extension Configuration {
       write: { $0 ?? "none" }),
     .value(
       OptionText(
-        "access-log", "PATH|-|off", in: "Listening",
-        "File for a line per request: nginx's combined format and the cache's status. - is standard output."
-      ),
-      \.accessLog, expected: "a file's path, - or off", read: ValueText.accessLog, write: ValueText.write),
+        "access-log", "PATH|stdout|stderr|journal|off", in: "Listening",
+        "Where a line per request goes. SIGUSR1 opens the file anew, after it was renamed."),
+      \.accessLog, expected: "a file's path, stdout, stderr, journal or off", read: ValueText.accessLog,
+      write: \.text),
+    .value(
+      OptionText(
+        "access-log-format", "json|combined|FORMAT", in: "Listening",
+        "What a line says: json with all there is, nginx's combined, or text with nginx's variables: "
+          + "$remote_addr, $request, $status, $http_NAME, $upstream_addr, $request_time and so on, and "
+          + "$decision, $key_hash, $attempts, $wait_time. After escape=json values are escaped for JSON."),
+      \.accessLogFormat, expected: "json, combined or a format of nginx's variables",
+      read: ValueText.logFormat,
+      write: \.source),
     .count(
       OptionText("workers", "N", in: "Listening", "Threads that serve; by default one per usable core."),
       \.workers, workerRange),

@@ -45,13 +45,10 @@ enum ValueText {
   }
 
   static func accessLog(_ text: String) throws(Rejection) -> AccessLogTarget {
-    switch text {
-    case "off": return .off
-    case "-": return .standardOutput
-    default:
-      guard !text.isEmpty, !text.hasSuffix("/"), !text.utf8.contains(0) else { throw Rejection(text) }
-      return .file(text)
+    guard !text.isEmpty, text != "-", !text.hasSuffix("/"), !text.utf8.contains(0) else {
+      throw Rejection(text)
     }
+    return AccessLogTarget(text)
   }
 
   /// `nil` for `none`.
@@ -67,11 +64,17 @@ enum ValueText {
     return id
   }
 
-  static func write(_ target: AccessLogTarget) -> String {
-    switch target {
-    case .off: "off"
-    case .standardOutput: "-"
-    case .file(let path): path
+  static func logFormat(_ text: String) throws(Rejection) -> LogFormat {
+    do { return try LogFormat(text) } catch {
+      let expected =
+        switch error {
+        case .unknownVariable(let name): "a variable such as $status, $request or $http_NAME, not $\(name)"
+        case .malformedVariable: "a name after each $, as in $status or ${status}"
+        case .controlCharacter: "no control characters"
+        case .withoutVariable: "json, combined or a format with at least one variable such as $status"
+        case .tooLong: "at most \(LogFormat.lengthLimit) bytes and \(LogFormat.variableLimit) variables"
+        }
+      throw Rejection(text, expected: expected)
     }
   }
 

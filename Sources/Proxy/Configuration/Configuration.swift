@@ -17,6 +17,7 @@ public struct Configuration: Sendable, Equatable {
   /// What the admin listener takes as `Authorization: Bearer …` (L26).
   public var adminToken: String?
   public var accessLog = AccessLogTarget.off
+  public var accessLogFormat = LogFormat.json
 
   /// For bodies, heads, index, marks, purge records and fills together (L31).
   public var memoryBytes: Int

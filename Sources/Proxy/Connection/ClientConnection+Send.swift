@@ -56,6 +56,7 @@ extension ClientConnection {
       worker.tail.append("Connection: keep-alive\r\n")
     }
     worker.tail.append("\r\n")
+    if worker.readsResponseHead { exchange.keepSentHead() }
   }
 
   /// The client spoke on before it could know whether the protocol changes: what that was meant to be is not
@@ -165,6 +166,7 @@ extension ClientConnection {
     }
     worker.counters.add(.clientBytesSent, sent)
     exchange.bytesSent += sent - leadSent
+    exchange.headBytesSent += leadSent
     if written == total { return true }
     if written == -Int(EINTR) {
       // The socket has room: no edge would come.

@@ -206,7 +206,7 @@ extension Exchange {
     if status != 101 {
       worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
     }
-    worker.log(self, microseconds: microseconds)
+    writeLogLine(microseconds)
   }
 }
 

@@ -51,6 +51,7 @@ extension Exchange {
       return
     }
     worker.counters.add(.requestsCollapsed)
+    waitBeganAt = worker.loop.kernel.microseconds()
     if fill.status == .awaitingHead {
       if fill.alternateRequest == nil { _ = fill.offerAlternateRequest(Fetch.alternateRequest(for: self)) }
       worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
@@ -72,6 +73,7 @@ extension Exchange {
   func waitTimedOut() {
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
+    endWait()
     missReason = .waitTimedOut
     // Each wait takes its time, so this cannot go round for ever.
     lookUps = 0
@@ -91,6 +93,8 @@ extension Exchange {
     guard let head = fill.head as? ArrivedHead, let reading else { return }
     worker.loop.setDeadline(self, 0)
     let isOwn = reading.isStarter(self)
+    upstream = head.upstream
+    if !isOwn { endWait() }
     let verdict = HeadVerdict(
       isOwn: isOwn, isShareable: head.isJoinable, variantMatches: isOwn || selects(head),
       credentialsForbid: traits.contains(.authorization) && !head.allowsAuthorization
@@ -116,6 +120,10 @@ extension Exchange {
     lookUp()
   }
 
+  private func endWait() {
+    waited = (waited ?? 0) + Int(worker.loop.kernel.microseconds() - waitBeganAt)
+  }
+
   private func selects(_ head: ArrivedHead) -> Bool {
     guard !head.varyNames.isEmpty else { return true }
     let names = head.varyNames
@@ -132,6 +140,7 @@ extension Exchange {
 
   private func fetchFailed(_ fill: Fill) {
     worker.loop.setDeadline(self, 0)
+    if reading?.isStarter(self) == false { endWait() }
     if staleIsServable { return deliverStale() }
     let failure = FetchFailure(rawValue: fill.failureReason) ?? .cancelled
     // Given up for want of readers, on another worker, while this one was joining.

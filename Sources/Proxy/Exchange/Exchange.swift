@@ -31,6 +31,14 @@ final class Exchange: Timed {
   var ownFetch: Fetch?
   /// The head of the fill that it was answered from.
   var arrived: ArrivedHead?
+  /// Of the fill that it was answered from, for the log.
+  var upstream = UpstreamFacts()
+  /// For the heads of other requests' fills, in microseconds; `nil`: it waited for none.
+  var waited: Int?
+  var waitBeganAt: Int64 = 0
+  var madeRequestID: KeyHash?
+  /// As it was sent; filled only where the log's format looks at it.
+  var sentHead = OutputBuffer(capacity: 1)
   var decision = Decision.hit
   var missReason = MissReason.cold
   /// Its place among the readers of `reading`.
@@ -43,7 +51,10 @@ final class Exchange: Timed {
   var lookUps = 0
   /// Status of the response given to the client; 0 before that.
   var status: UInt16 = 0
+  /// Of the body.
   var bytesSent = 0
+  var headBytesSent = 0
+  var isSentWhole = false
   var bodyReceived = 0
   var startedAt: Int64 = 0
   var requestHasBody = false
@@ -80,6 +91,11 @@ final class Exchange: Timed {
     lookUps = 0
     status = 0
     bytesSent = 0
+    headBytesSent = 0
+    isSentWhole = false
+    waited = nil
+    madeRequestID = nil
+    keyHash = KeyHash(low: 0, high: 0)
     startedAt = 0
     bodyReceived = 0
     isPersistent = false
@@ -95,6 +111,7 @@ final class Exchange: Timed {
     stream = nil
     leaveFill()
     arrived = nil
+    upstream = UpstreamFacts()
     body.clear()
     if stale != nil { stale = nil }
     outgoing = Outgoing()
@@ -134,6 +151,7 @@ final class Exchange: Timed {
   func responseEnded() {
     if let ownFetch, !ownFetch.requestIsSent { ownFetch.clientGone() }
     ownFetch = nil
+    isSentWhole = true
     report()
     leaveFill()
     phase = .finished

@@ -3,7 +3,6 @@ import Caching
 import Glibc
 import HTTP
 import Storage
-import Upstream
 
 /// The head of a fill's response, as every reader on every worker sees it. Immutable once published.
 @safe final class ArrivedHead: FillHead, @unchecked Sendable {
@@ -21,9 +20,7 @@ import Upstream
   let allowsAuthorization: Bool
   /// Conditions and ranges were the origin's to answer.
   let isRaw: Bool
-  /// Who answered, and how long after the request was sent, for the log.
-  let server: Server?
-  let firstByteMicroseconds: Int?
+  let upstream: UpstreamFacts
   /// After a 304: the entry that it confirmed.
   let confirmed: EntryHandle?
 
@@ -54,8 +51,7 @@ import Upstream
     age = traits.age
     allowsAuthorization = traits.allowsAuthorization
     isRaw = traits.isRaw
-    server = traits.server
-    firstByteMicroseconds = traits.firstByteMicroseconds
+    upstream = traits.upstream
     self.confirmed = consume confirmed
     super.init(
       contentLength: traits.contentLength, isJoinable: traits.isJoinable, varyNames: traits.varyNames,
@@ -93,8 +89,7 @@ struct ArrivedTraits {
   var age: Int?
   var allowsAuthorization = false
   var isRaw = false
-  var server: Server?
-  var firstByteMicroseconds: Int?
+  var upstream = UpstreamFacts()
   var contentLength: Int?
   var isJoinable = false
   var varyNames: [UInt8] = []

@@ -8,12 +8,16 @@ import Upstream
 extension Fetch {
   func connect() {
     guard let server else { return }
+    upstream.attempts += 1
+    upstream.connect = nil
     if mayReuse, let idle = worker.takeIdle(server) {
       worker.counters.add(.upstreamConnectionsReused)
       use(idle)
-      connected()
+      upstream.connect = 0
+      perform(machine.handle(.connected))
       return
     }
+    connectBeganAt = worker.loop.kernel.microseconds()
     let fd = worker.loop.kernel.connect(server.address)
     guard fd >= 0 else { return couldNotConnect(isOurFault: Self.exhaustion.contains(-fd)) }
     let connection = UpstreamConnection(
@@ -45,7 +49,12 @@ extension Fetch {
     perform(machine.handle(.connectFailed))
   }
 
-  func connected() { perform(machine.handle(.connected)) }
+  func connected() {
+    let time = Int(worker.loop.kernel.microseconds() - connectBeganAt)
+    worker.counters.observe(.upstreamConnect, microseconds: time)
+    upstream.connect = time
+    perform(machine.handle(.connected))
+  }
 
   func connectionFailed() {
     worker.counters.add(.connectFailed)

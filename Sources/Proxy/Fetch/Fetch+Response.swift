@@ -45,8 +45,10 @@ extension Fetch {
 
   /// The final head. `framing` says how its body ends.
   func headArrived(_ head: inout ResponseHead, framing: BodyFraming) {
-    worker.counters.observe(
-      .upstreamFirstByte, microseconds: Int(worker.loop.kernel.microseconds() - sentAt))
+    let time = Int(worker.loop.kernel.microseconds() - sentAt)
+    worker.counters.observe(.upstreamFirstByte, microseconds: time)
+    upstream.firstByte = time
+    upstream.status = head.status
     report(.answered)
     if head.status >= 500, retryWithAlternate() { return }
     // A built request has no conditions but ours.
@@ -108,8 +110,7 @@ extension Fetch {
         withholds: false, to: &whole)
       own = whole.bytes.array
     }
-    traits.server = server
-    traits.firstByteMicroseconds = Int(worker.loop.kernel.microseconds() - sentAt)
+    traits.upstream = upstream
     let arrived = ArrivedHead(worker.headBytes, traits, confirmed: nil, own: own)
     response = arrived
     if isStorable {
@@ -163,6 +164,7 @@ extension Fetch {
     var merged = ResponseHead()
     let isParsed = unsafe (try? merged.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false
     var traits = ArrivedTraits(status: old.status)
+    traits.upstream = upstream
     traits.isJoinable = true
     traits.allowsAuthorization = true
     traits.contentLength = 0

@@ -50,6 +50,9 @@ final class Fetch: Timed {
   var ticket: UInt64 = 0
   var requestedAt: CacheSeconds = 0
   var sentAt: Int64 = 0
+  var queuedAt: Int64 = 0
+  var connectBeganAt: Int64 = 0
+  var upstream = UpstreamFacts()
   var retries = 0
   var interims = 0
   var response: ArrivedHead?
@@ -97,6 +100,7 @@ final class Fetch: Timed {
     case .server(let server): granted(server)
     case .full:
       worker.counters.add(.queuedForConnection)
+      queuedAt = worker.loop.kernel.microseconds()
       ticket = worker.enqueue(self)
       worker.pool.enqueue(worker: worker.index, ticket: ticket, tried: tried)
       perform(machine.handle(.poolFull))
@@ -105,7 +109,9 @@ final class Fetch: Timed {
   }
 
   func granted(_ server: Server) {
+    leftQueue()
     self.server = server
+    upstream.server = server
     ticket = 0
     perform(machine.handle(.acquired))
   }
@@ -171,10 +177,19 @@ final class Fetch: Timed {
   }
 
   private func leaveQueue() {
+    leftQueue()
     guard ticket != 0 else { return }
     _ = worker.pool.cancel(worker: worker.index, ticket: ticket)
     worker.forget(ticket: ticket)
     ticket = 0
+  }
+
+  private func leftQueue() {
+    guard queuedAt != 0 else { return }
+    let time = Int(worker.loop.kernel.microseconds() - queuedAt)
+    worker.counters.observe(.upstreamQueue, microseconds: time)
+    upstream.queued += time
+    queuedAt = 0
   }
 
   /// Gives the connection up and the place at the server back.
@@ -232,6 +247,7 @@ final class Fetch: Timed {
     dropConnection()
     worker.counters.add(.fillsFailed)
     worker.store.refreshFailed(fill, now: worker.loop.now)
+    worker.localIfAny(fill)?.starter?.upstream = upstream
     fill.fail(failure.rawValue)
     end()
   }

@@ -21,8 +21,10 @@ struct AdminService {
 
   /// Called when all of the request is here.
   func answerWhole(_ exchange: Exchange) {
-    let path = exchange.request.head.withBytes(exchange.request.pathAndQuery) {
-      String(decoding: $0.array, as: UTF8.self)
+    // A scraper may send a query, which nothing here asks for.
+    let path = exchange.request.head.withBytes(exchange.request.pathAndQuery) { target in
+      let end = target.firstIndex(of: .question) ?? target.count
+      return String(decoding: target.extracting(0..<end).array, as: UTF8.self)
     }
     let isRead = exchange.request.method == .get || exchange.request.method == .head
     switch path {
@@ -77,10 +79,11 @@ struct AdminService {
       process: ProcessSample(
         version: Service.version, startedAt: deployment.startedAt,
         isDraining: deployment.isDraining.load(ordering: .relaxed),
-        accessLogErrors: deployment.accessLog.writeErrors),
+        accessLogErrors: deployment.accessLog.writeErrors,
+        accessLogLinesLost: deployment.accessLog.linesLost),
       memory: MemorySample(
         budgetBytes: statistics.arena.budget, usedBytes: statistics.arena.countedBytes,
-        entries: statistics.entries, marks: statistics.marks,
+        entries: statistics.entries, marks: statistics.marks, purgeRecords: statistics.purgeRecords,
         evictions: [
           ("memory", Int(clamping: statistics.evictions)),
           ("variants", Int(clamping: statistics.variantsDropped)),

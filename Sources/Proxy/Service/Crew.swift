@@ -36,9 +36,13 @@ final class Crew {
     self.wakeUps = wakeUps
     let log: AccessLog
     do throws(AccessLogError) {
-      log = try AccessLog(configuration.accessLog, workers: configuration.workers)
+      log = try AccessLog(
+        configuration.accessLog, configuration.accessLogFormat, workers: configuration.workers)
     } catch {
-      throw .failed(flag: "--access-log", value: error.path, reason: Service.errnoText(error.code))
+      throw .failed(
+        flag: "--access-log", value: configuration.accessLog.text,
+        reason: error.path.isEmpty || error.path == configuration.accessLog.text
+          ? Service.errnoText(error.code) : "\(error.path): \(Service.errnoText(error.code))")
     }
     var random: (UInt64, UInt64) = (0, 0)
     guard unsafe linux_random(&random, 16) == 0 else {
@@ -98,7 +102,7 @@ final class Crew {
 
   private func awaitOrder(_ orders: ProcessOrders) -> Drain {
     while true {
-      if let drain = orders.next() { return drain }
+      if let drain = orders.next(reopening: deployment.accessLog) { return drain }
       pause(orders, until: nil)
     }
   }
@@ -109,7 +113,7 @@ final class Crew {
   ) {
     let deadline = kernel.now() + Milliseconds(milliseconds)
     while !condition(), kernel.now() < deadline {
-      if orders.next() == .last, orders.secondEndsAtOnce { exit(1) }
+      if orders.next(reopening: deployment.accessLog) == .last, orders.secondEndsAtOnce { exit(1) }
       pause(orders, until: deadline)
     }
   }

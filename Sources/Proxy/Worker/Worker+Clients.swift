@@ -51,6 +51,11 @@ extension Worker {
     let authority = exchange.request.authority
     let via = viaValue
     head.append(.via, via.span)
+    note.removeAll()
+    exchange.writeRequestID(to: &note)
+    head.remove(.xRequestID)
+    // SAFETY: `note` is not written before this returns.
+    head.append(.xRequestID, unsafe Span(_unsafeStart: note.base, count: note.count))
     addToList(.xForwardedFor, in: &head) { note in writeClient(exchange, to: &note) }
     if !head.has(.xForwardedProto) { head.append(.xForwardedProto, exchange.scheme) }
     if !head.has(.xForwardedHost), !authority.isEmpty {

@@ -47,6 +47,11 @@ import Upstream
   var note = OutputBuffer(capacity: 256)
   let viaValue: [UInt8]
   var logBuffer: AccessLogBuffer
+  let readsResponseHead: Bool
+  /// The known field that each part of the log's format names.
+  let logFields: [KnownField]
+  private let requestIDSeed: HashSeed
+  private var requestIDsMade: UInt64 = 0
 
   /// Turns since the start.
   private(set) var turnCount: Milliseconds = 0
@@ -89,6 +94,10 @@ import Upstream
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
     unsafe iovecs = .allocate(capacity: Self.iovecCapacity)
     logBuffer = deployment.accessLog.buffer(worker: index, counters: deployment.counters[index])
+    readsResponseHead = logBuffer.isOn && configuration.accessLogFormat.readsResponseHead
+    logFields = configuration.accessLogFormat.fieldNames.map { KnownField.identify($0.span) }
+    let seed = store.seed.hash(Array("request id \(index)".utf8).span)
+    requestIDSeed = HashSeed(seed.low, seed.high)
   }
 
   deinit {
@@ -112,8 +121,8 @@ import Upstream
     counters.add(.turns)
     reuseFetchMemory()
     let isQuiet = takeMail()
-    if logBuffer.isOn { logBuffer.flushIfOld(loop.now) }
-    loop.turn(longest: isQuiet ? (logBuffer.isOn && longest < 0 ? 1000 : longest) : 0)
+    if logBuffer.hasLines { logBuffer.flushIfOld(loop.now) }
+    loop.turn(longest: isQuiet ? (logBuffer.hasLines && longest < 0 ? 1000 : longest) : 0)
     _ = takeMail()
   }
 
@@ -216,30 +225,12 @@ import Upstream
 
   func forget(ticket: UInt64) { queued[ticket] = nil }
 
-  /// Writes a line of the access log, if there is one.
-  func log(_ exchange: Exchange, microseconds: Int) {
-    guard logBuffer.isOn else { return }
-    write(exchange, exchange.request.head, microseconds)
-  }
-
-  private func write(_ exchange: Exchange, _ head: borrowing Head, _ microseconds: Int) {
-    let address = Array((exchange.client?.hostText ?? "-").utf8)
-    let upstream = Array((exchange.arrived?.server?.name ?? "").utf8)
-    let message = head.message
-    // An empty line may come before the request's; it must not hide it.
-    let start = message.count > 2 && message[0] == .carriageReturn ? 2 : 0
-    let end = message.firstIndex(of: .carriageReturn, from: start) ?? message.count
-    var record = AccessRecord(
-      client: address.span, requestLine: message.extracting(start..<end),
-      referer: head.valueOrNothing(of: .referer), userAgent: head.valueOrNothing(of: .userAgent),
-      upstream: upstream.span)
-    record.firstByteMicroseconds = exchange.arrived?.firstByteMicroseconds
-    record.status = exchange.status
-    record.bodyBytes = exchange.bytesSent
-    record.cacheStatus = exchange.decision.xCacheStatus
-    record.reason = exchange.decision.logName
-    record.requestMicroseconds = microseconds
-    logBuffer.append(record, wallSeconds: loop.wallSeconds, now: loop.now)
+  /// 128 bits that nobody can guess and that do not come again.
+  func makeRequestID() -> KeyHash {
+    requestIDsMade += 1
+    return unsafe withUnsafeBytes(of: requestIDsMade) { number in
+      requestIDSeed.hash(unsafe Span(_unsafeBytes: number))
+    }
   }
 
   // MARK: The end

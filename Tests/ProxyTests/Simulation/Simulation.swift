@@ -50,7 +50,7 @@ final class Simulation {
     let flags = WakeFlags(count: count)
     self.flags = flags
     deployment = Deployment(
-      configuration, seed: HashSeed(seed, ~seed), accessLog: try AccessLog(.off, workers: count),
+      configuration, seed: HashSeed(seed, ~seed), accessLog: try AccessLog(.off, .json, workers: count),
       mailboxes: (0..<count).map { index in Mailbox { flags.wake(index) } },
       kernel: kernel)
     for index in 0..<count {
