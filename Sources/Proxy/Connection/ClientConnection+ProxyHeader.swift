@@ -19,6 +19,11 @@ extension ClientConnection {
       guard let header = try ProxyHeader.parse(bytes) else { return true }
       awaitsProxyHeader = false
       facts = worker.facts(of: header.source, through: facts)
+      guard takePlace() else {
+        worker.counters.add(.connectionsRefusedPerAddress)
+        perform(machine.handle(.failed))
+        return false
+      }
       input.use(header.end)
       if input.isEmpty { dropInput() }
       return true

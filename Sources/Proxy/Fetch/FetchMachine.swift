@@ -16,6 +16,8 @@ struct FetchMachine: Equatable {
 
   enum Event: Equatable {
     case acquired
+    /// There is a server, but no memory or descriptor for what it would send.
+    case exhausted
     case poolFull
     case poolEmpty
     case connected
@@ -72,6 +74,7 @@ struct FetchMachine: Equatable {
       return move(to: .connecting, .connect)
     case .poolFull: return .wait
     case .poolEmpty: return move(to: .ended, .fail(lastFailure))
+    case .exhausted: return move(to: .ended, .fail(.exhausted))
     case .timedOut: return move(to: .ended, .fail(.queueTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
     case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .bodyEnded, .brokeInBody,
@@ -85,6 +88,7 @@ struct FetchMachine: Equatable {
     case .connected: return move(to: .awaitingHead, .send)
     case .connectFailed, .brokeBeforeHead: return again(or: .connectFailed)
     case .timedOut: return again(or: .connectTimedOut)
+    case .exhausted: return move(to: .ended, .fail(.exhausted))
     case .abandoned: return move(to: .ended, .cancel)
     case .acquired, .poolFull, .poolEmpty, .headArrived, .bodyEnded, .brokeInBody, .responseWasBad:
       return .none
@@ -101,7 +105,8 @@ struct FetchMachine: Equatable {
     case .responseWasBad: return move(to: .ended, .fail(.badResponse))
     case .timedOut: return move(to: .ended, .fail(.firstByteTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .bodyEnded, .brokeInBody: return .none
+    case .acquired, .exhausted, .poolFull, .poolEmpty, .connected, .connectFailed, .bodyEnded, .brokeInBody:
+      return .none
     }
   }
 
@@ -111,7 +116,8 @@ struct FetchMachine: Equatable {
     case .brokeInBody, .responseWasBad: return move(to: .ended, .fail(.brokeInBody))
     case .timedOut: return move(to: .ended, .fail(.gapTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead, .headArrived:
+    case .acquired, .exhausted, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead,
+      .headArrived:
       return .none
     }
   }
@@ -150,6 +156,8 @@ enum FetchFailure: UInt8, Error, CaseIterable {
   case policy
   /// A 5xx that was made for one client and must not be shown to those who waited for it.
   case privateError
+  /// No memory or descriptor is left for it.
+  case exhausted
 
   /// What a client is told when there is nothing better.
   var explanation: StaticString {
@@ -162,6 +170,7 @@ enum FetchFailure: UInt8, Error, CaseIterable {
     case .cancelled: "The fetch was given up."
     case .policy: "The policy gave the fetch up."
     case .privateError: "The server failed."
+    case .exhausted: "Too much is under way."
     }
   }
 
@@ -177,6 +186,7 @@ enum FetchFailure: UInt8, Error, CaseIterable {
     case .badResponse: .badResponse
     case .cancelled, .policy: .internalError
     case .privateError: .unshareable
+    case .exhausted: .exhausted
     }
   }
 
@@ -184,7 +194,9 @@ enum FetchFailure: UInt8, Error, CaseIterable {
   var deservesRetry: Bool {
     switch self {
     case .connectFailed, .connectTimedOut, .brokeBeforeHead, .firstByteTimedOut, .badResponse: true
-    case .noServer, .queueTimedOut, .brokeInBody, .gapTimedOut, .cancelled, .policy, .privateError: false
+    case .noServer, .queueTimedOut, .brokeInBody, .gapTimedOut, .cancelled, .policy, .privateError,
+      .exhausted:
+      false
     }
   }
 }
