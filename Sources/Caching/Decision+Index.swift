@@ -9,7 +9,7 @@ extension Decision: CaseIterable {
   private static var bypassStart: Int { staleOnErrorStart + 3 }
   private static var failedStart: Int { bypassStart + 10 }
   private static var syntheticStart: Int { failedStart + 11 * 3 }
-  private static var purgeStart: Int { syntheticStart + 4 }
+  private static var purgeStart: Int { syntheticStart + 5 }
 
   /// The decision's place in `allCases`. Does not allocate.
   public var index: Int {
@@ -64,6 +64,7 @@ extension Decision: CaseIterable {
     case .synthetic(.onlyIfCached): "only-if-cached"
     case .synthetic(.overloaded): "overloaded"
     case .synthetic(.policy): "synthetic-policy"
+    case .synthetic(.rateLimited): "rate-limited"
     case .purge(.done): "purge"
     case .purge(.refused): "purge-refused"
     }

@@ -16,7 +16,8 @@ extension Decision {
     case .failed(_, .expired): "EXPIRED"
     case .failed(_, .bypass): "BYPASS"
     case .synthetic(.onlyIfCached): "MISS"
-    case .synthetic(.refused), .synthetic(.overloaded), .synthetic(.policy): "BYPASS"
+    case .synthetic(.refused), .synthetic(.overloaded), .synthetic(.policy), .synthetic(.rateLimited):
+      "BYPASS"
     case .purge: "BYPASS"
     }
   }

@@ -100,9 +100,11 @@ public enum Synthesis: UInt8, Sendable, CaseIterable {
   case refused
   /// `only-if-cached`, and nothing is: 504, RFC 9111 §5.2.1.7.
   case onlyIfCached
-  /// More clients than we take.
+  /// No memory is left for it.
   case overloaded
   case policy
+  /// Its client asks faster than it may.
+  case rateLimited
 }
 
 public enum PurgeOutcome: UInt8, Sendable, CaseIterable {

@@ -52,6 +52,15 @@ open class Kernel {
     return result == 0 ? SocketAddress(storage: storage, length: length) : nil
   }
 
+  /// Bytes that were written and have not reached the peer; 0 where the kernel does not say.
+  open func unsentBytes(_ fd: CInt) -> Int { Int(max(0, linux_unsent(fd))) }
+
+  /// A descriptor that is good for nothing but to be closed when another is needed.
+  open func openReserve() -> CInt {
+    let fd = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+    return fd < 0 ? -errno : fd
+  }
+
   /// Starts a connection; it is made when the descriptor turns writable and `connectOutcome` is 0.
   open func connect(_ address: SocketAddress) -> CInt {
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)

@@ -133,7 +133,12 @@ extension Fill {
   private func appendBlock(of size: Int, published: Int) {
     let block =
       unsafe keptBlock(of: size, published: published) ?? passingBlock(of: size, published: published)
-    body.withLock { unsafe $0.append(block, published: published) }
+    let isPassing = !keep
+    let added = body.withLock { body in
+      unsafe body.append(block, published: published)
+      return isPassing ? body.countAsPassing() : 0
+    }
+    if added != 0 { store.inFlight.add(added) }
   }
 
   private func keptBlock(of size: Int, published: Int) -> SlabBlock? {
@@ -149,7 +154,6 @@ extension Fill {
     let reusable = unsafe body.withLock {
       unsafe $0.recycle(before: leastConsumed(published), wanting: size, arena: store.arena)
     }
-    return unsafe reusable ?? store.arena.allocate(size, leaving: store.arena.reserve)
-      ?? store.arena.allocateOutside(size)
+    return unsafe reusable ?? store.allocateEvicting(size) ?? store.arena.allocateOutside(size)
   }
 }

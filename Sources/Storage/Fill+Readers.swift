@@ -89,11 +89,15 @@ extension Fill {
     isOwnerPaused.load(ordering: .relaxed) && isWindowFull(publishedLength.load(ordering: .relaxed))
   }
 
+  /// The owner has paused, though there may be room by now: others can give memory back and so widen the
+  /// window, and do not wake it.
+  public var hasPaused: Bool { isOwnerPaused.load(ordering: .relaxed) }
+
   /// Readers that have consumed less than this are to be cut: they hold up the others (L12).
   public var cutLimit: Int { cutBelow.load(ordering: .acquiring) }
 
   func isWindowFull(_ published: Int) -> Bool {
-    !keep && published - leastConsumed(published) >= store.options.windowBytes
+    !keep && published - leastConsumed(published) >= store.windowBytes
   }
 
   /// What every reader has consumed; everything when there is none.

@@ -79,7 +79,8 @@ import Synchronization
     unsafe lanes.deinitialize(count: store.workerCount)
     unsafe free(lanes)
     store.arena.charge(-Fill.chargedBytes)
-    body.withLock { $0.release(to: store.arena) }
+    let passing = body.withLock { $0.release(to: store.arena) }
+    if passing > 0 { store.inFlight.add(-passing) }
     if unsafe !isEnded { store.fences.ended(born) }
   }
 

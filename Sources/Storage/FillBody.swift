@@ -17,6 +17,10 @@ import Glibc
   var firstHeld = 0
   /// Bytes of the body that are gone with them.
   var recycled = 0
+  /// Bytes of the blocks that are held.
+  private var heldBytes = 0
+  /// Those of them that are counted as memory under way.
+  private var passingBytes = 0
   var readers = 0
   var alternateRequest: AlternateRequest?
   /// Heads of the interim responses so far.
@@ -34,9 +38,17 @@ import Glibc
   }
 
   mutating func append(_ block: SlabBlock, published: Int) {
+    heldBytes += unsafe block.capacity
     if unsafe firstHeld < segments.count { unsafe segments[segments.count - 1].end = published }
     unsafe segments.append(
       Segment(pointer: block.pointer, capacity: block.capacity, start: published, end: published))
+  }
+
+  /// The fill is not kept: all that it holds now is memory under way. Returns by how much that is more than
+  /// when it was last counted.
+  mutating func countAsPassing() -> Int {
+    defer { passingBytes = heldBytes }
+    return heldBytes - passingBytes
   }
 
   /// The bytes from `offset` to the end of their segment, at most `limit`.
@@ -62,6 +74,7 @@ import Glibc
       let segment = unsafe segments[firstHeld]
       firstHeld += 1
       recycled = unsafe segment.end
+      heldBytes -= unsafe segment.capacity
       if unsafe reusable == nil, unsafe segment.capacity >= capacity {
         unsafe reusable = SlabBlock(pointer: segment.pointer, capacity: segment.capacity)
       } else {
@@ -114,7 +127,8 @@ import Glibc
     return made
   }
 
-  mutating func release(to arena: SlabArena) {
+  /// Returns the bytes that were counted as memory under way.
+  mutating func release(to arena: SlabArena) -> Int {
     if let record {
       record.release()
       if let leftover = unsafe leftover { unsafe arena.free(leftover) }
@@ -125,5 +139,6 @@ import Glibc
     firstHeld = 0
     unsafe leftover = nil
     record = nil
+    return passingBytes
   }
 }

@@ -17,6 +17,7 @@ import Synchronization
   public let arena: SlabArena
   public let fences: Fences
   public let options: StoreOptions
+  public let inFlight: InFlightMemory
   public let seed: HashSeed
   public let workerCount: Int
   let wakers: [any FillWaker]
@@ -35,6 +36,7 @@ import Synchronization
     fences = Fences(arena: arena)
     urls = URLIndex(arena: arena)
     self.options = options
+    inFlight = InFlightMemory(limit: options.inFlightLimit)
     self.seed = seed
     self.workerCount = workerCount
     self.wakers = wakers
@@ -46,6 +48,9 @@ import Synchronization
     for i in 0..<MemoryStore.stripeCount { clear(stripe(i)) }
     unsafe stripes.deallocate()
   }
+
+  /// How far the fastest reader of a passing fill may be before the slowest, for now.
+  var windowBytes: Int { inFlight.isScarce ? options.scarceWindowBytes : options.windowBytes }
 
   /// The stripe of a key.
   @inline(__always) func stripe(of hash: KeyHash) -> StripeRef {
@@ -71,6 +76,10 @@ public struct StoreOptions: Sendable {
   public var maxObject: Int
   /// How far the fastest reader of a fill that is not kept may be before the slowest, in bytes (L12).
   public var windowBytes = 1 << 20
+  /// The same while memory for traffic under way is scarce: small steps, so that all get on.
+  public var scarceWindowBytes = 64 << 10
+  /// For traffic under way, in bytes; see `InFlightMemory`.
+  public var inFlightLimit = Int.max
   /// Most variants of a key (L8).
   public var variantsPerKey = 256
   /// An entry's use is noted at most once in so many seconds (L32).

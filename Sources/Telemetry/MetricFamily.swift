@@ -5,6 +5,7 @@ enum MetricFamily: CaseIterable {
   case turns
   case clientBytesReceived, clientBytesSent
   case connectionsAccepted, connectionsRefused, proxyHeadersRefused, connectionsOpen
+  case acceptPauses, idleConnectionsEnded
   case requestsCollapsed
   case fillsStarted, fillsEnded, fillsInFlight
   case readersCut
@@ -22,7 +23,7 @@ enum MetricFamily: CaseIterable {
     case .connectionsOpen, .fillsInFlight, .upstreamConnectionsOpen, .upstreamConnectionsIdle, .tunnelsOpen:
       .gauge
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
-      .proxyHeadersRefused, .requestsCollapsed,
+      .proxyHeadersRefused, .acceptPauses, .idleConnectionsEnded, .requestsCollapsed,
       .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped,
@@ -40,6 +41,8 @@ enum MetricFamily: CaseIterable {
     case .connectionsRefused: "larder_client_connections_refused_total"
     case .proxyHeadersRefused: "larder_client_proxy_headers_refused_total"
     case .connectionsOpen: "larder_client_connections"
+    case .acceptPauses: "larder_accept_pauses_total"
+    case .idleConnectionsEnded: "larder_client_idle_connections_ended_total"
     case .requestsCollapsed: "larder_requests_collapsed_total"
     case .fillsStarted: "larder_fills_started_total"
     case .fillsEnded: "larder_fills_ended_total"
@@ -72,9 +75,11 @@ enum MetricFamily: CaseIterable {
     case .clientBytesReceived: "Bytes read from clients."
     case .clientBytesSent: "Bytes written to clients."
     case .connectionsAccepted: "Client connections accepted."
-    case .connectionsRefused: "Client connections closed at once because too many were open."
+    case .connectionsRefused: "Client connections closed at once, by the limit that was reached."
     case .proxyHeadersRefused: "Client connections closed because they did not begin with a PROXY header."
     case .connectionsOpen: "Client connections open now."
+    case .acceptPauses: "Times that accepting rested for want of descriptors or memory."
+    case .idleConnectionsEnded: "Client connections between two requests ended to make room for others."
     case .requestsCollapsed: "Requests answered from a fill that another request had started."
     case .fillsStarted: "Upstream exchanges started to answer one or more requests."
     case .fillsEnded: "Fills ended, by outcome."
@@ -105,10 +110,12 @@ enum MetricFamily: CaseIterable {
   var label: StaticString? {
     switch self {
     case .fillsEnded: "outcome"
+    case .connectionsRefused: "reason"
     case .upstreamErrors, .timeouts, .purges: "kind"
     case .tunnelBytes: "direction"
-    case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
-      .connectionsOpen,
+    case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsOpen,
+      .acceptPauses,
+      .idleConnectionsEnded,
       .proxyHeadersRefused, .requestsCollapsed, .fillsStarted, .fillsInFlight, .readersCut, .upstreamRequests,
       .upstreamRetries,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,

@@ -39,6 +39,9 @@ public struct MemorySample: Sendable {
   public var budgetBytes: Int
   /// Allocated, index and marks included (L31).
   public var usedBytes: Int
+  /// Held by traffic under way, and how much of that there may be.
+  public var inFlightBytes: Int
+  public var inFlightLimitBytes: Int
   public var entries: Int
   /// Hit-for-miss marks.
   public var marks: Int
@@ -48,11 +51,14 @@ public struct MemorySample: Sendable {
   public var evictions: [(reason: String, count: Int)]
 
   public init(
-    budgetBytes: Int, usedBytes: Int, entries: Int, marks: Int, purgeRecords: Int,
+    budgetBytes: Int, usedBytes: Int, inFlightBytes: Int, inFlightLimitBytes: Int, entries: Int, marks: Int,
+    purgeRecords: Int,
     evictions: [(reason: String, count: Int)]
   ) {
     self.budgetBytes = budgetBytes
     self.usedBytes = usedBytes
+    self.inFlightBytes = inFlightBytes
+    self.inFlightLimitBytes = inFlightLimitBytes
     self.entries = entries
     self.marks = marks
     self.purgeRecords = purgeRecords
@@ -65,17 +71,21 @@ public struct ProcessSample: Sendable {
   /// Seconds since 1970.
   public var startedAt: Int64
   public var isDraining: Bool
+  /// Connections of clients that there may be.
+  public var maxClients: Int
   /// Failed writes of the access log.
   public var accessLogErrors: Int
   /// Lines lost in them.
   public var accessLogLinesLost: Int
 
   public init(
-    version: String, startedAt: Int64, isDraining: Bool, accessLogErrors: Int, accessLogLinesLost: Int
+    version: String, startedAt: Int64, isDraining: Bool, maxClients: Int, accessLogErrors: Int,
+    accessLogLinesLost: Int
   ) {
     self.version = version
     self.startedAt = startedAt
     self.isDraining = isDraining
+    self.maxClients = maxClients
     self.accessLogErrors = accessLogErrors
     self.accessLogLinesLost = accessLogLinesLost
   }

@@ -115,6 +115,12 @@ extension MetricsText {
     out.gauge("larder_memory_budget_bytes", "Memory the memory tier may use.", memory.budgetBytes)
     out.gauge(
       "larder_memory_used_bytes", "Memory allocated by the memory tier, index included.", memory.usedBytes)
+    out.gauge(
+      "larder_in_flight_memory_bytes", "Memory held by traffic under way: fills passed through, requests.",
+      memory.inFlightBytes)
+    out.gauge(
+      "larder_in_flight_memory_limit_bytes", "Memory beyond which what is not in the cache is refused.",
+      memory.inFlightLimitBytes)
     out.gauge("larder_memory_entries", "Responses stored in memory.", memory.entries)
     out.gauge("larder_memory_marks", "Keys marked as not shareable.", memory.marks)
     out.gauge(
@@ -171,6 +177,8 @@ extension MetricsText {
     out.gauge("larder_workers", "Worker threads.", workers.count)
     out.gauge(
       "larder_draining", "1 while the process finishes its last requests.", process.isDraining ? 1 : 0)
+    out.gauge(
+      "larder_client_connections_limit", "Client connections that there may be.", process.maxClients)
     out.gauge(
       "process_start_time_seconds", "Start of the process, in seconds since 1970.", Int(process.startedAt))
     out.counter(

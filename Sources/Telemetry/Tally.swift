@@ -4,7 +4,13 @@ public enum Tally: Int, CaseIterable, Sendable {
   /// Of the worker's event loop; the watchdog reads them (L29).
   case turns
   case clientBytesReceived, clientBytesSent
-  case connectionsAccepted, connectionsRefused, proxyHeadersRefused
+  case connectionsAccepted, proxyHeadersRefused
+  /// More clients than there may be, or than one address may have; no memory or descriptor to watch it.
+  case connectionsRefused, connectionsRefusedPerAddress, connectionsRefusedForWant
+  /// Accepting rested for want of descriptors or memory.
+  case acceptPauses
+  /// Connections between two requests that were ended to make room.
+  case idleConnectionsEnded
   /// Gauge.
   case connectionsOpen
   case upstreamRequests, upstreamRetries
@@ -46,7 +52,11 @@ extension Tally {
     case .clientBytesReceived: (.clientBytesReceived, nil)
     case .clientBytesSent: (.clientBytesSent, nil)
     case .connectionsAccepted: (.connectionsAccepted, nil)
-    case .connectionsRefused: (.connectionsRefused, nil)
+    case .connectionsRefused: (.connectionsRefused, "max_clients")
+    case .connectionsRefusedPerAddress: (.connectionsRefused, "max_clients_per_address")
+    case .connectionsRefusedForWant: (.connectionsRefused, "resources")
+    case .acceptPauses: (.acceptPauses, nil)
+    case .idleConnectionsEnded: (.idleConnectionsEnded, nil)
     case .proxyHeadersRefused: (.proxyHeadersRefused, nil)
     case .connectionsOpen: (.connectionsOpen, nil)
     case .upstreamRequests: (.upstreamRequests, nil)

@@ -39,7 +39,10 @@ struct ConfigurationTests {
         "--tunnel-timeout=5m", "--connect-timeout=3s", "--first-byte-timeout=60s", "--gap-timeout=60s",
         "--upstream-idle-timeout=50s", "--queue-timeout=10s",
         "--collapse-timeout=5s", "--drain-timeout=30s", "--drain-delay=0s",
-        "--max-clients=65536", "--max-head=64KiB", "--max-target=8KiB", "--max-fields=100", "--max-body=1GiB",
+        "--max-clients=65536", "--max-clients-per-address=off", "--max-request-rate=off",
+        "--max-request-burst=100", "--min-rate=256", "--max-in-flight=256MiB", "--max-head=64KiB",
+        "--max-target=8KiB", "--max-fields=100",
+        "--max-body=1GiB",
         "--no-supervise=off", "--watchdog=10s", "--pid-file=none",
       ])
   }
@@ -89,7 +92,10 @@ struct ConfigurationTests {
       "--queue-timeout", "8ms", "--collapse-timeout", "9ms", "--drain-timeout", "10ms", "--drain-delay",
       "11ms",
       "--max-clients", "12", "--max-head", "1301", "--max-target", "1300", "--max-fields", "14",
-      "--max-body", "15", "--no-supervise", "--watchdog=16ms", "--pid-file", "/run/larder.pid")
+      "--max-body", "15", "--max-clients-per-address", "16", "--max-request-rate", "17",
+      "--max-request-burst", "18", "--min-rate", "19", "--max-in-flight", "20MiB", "--no-supervise",
+      "--watchdog=16ms",
+      "--pid-file", "/run/larder.pid")
     #expect(c.headTimeoutMilliseconds == 1)
     #expect(c.idleTimeoutMilliseconds == 2)
     #expect(c.bodyTimeoutMilliseconds == 3)
@@ -109,6 +115,11 @@ struct ConfigurationTests {
     #expect(c.servesAlone)
     #expect(c.watchdogMilliseconds == 16)
     #expect(c.pidFile == "/run/larder.pid")
+    #expect(c.maxClientsPerAddress == 16)
+    #expect(c.maxRequestRate == 17)
+    #expect(c.maxRequestBurst == 18)
+    #expect(c.minRateBytes == 19)
+    #expect(c.inFlightBytes == 20 << 20)
   }
 
   @Test func `the caching rules get the lifetimes in seconds`() throws {
@@ -126,6 +137,12 @@ struct ConfigurationTests {
   @Test func `an entry may take an eighth of the memory that is given`() throws {
     #expect(try parse("--memory", "16MiB").maxObjectBytes == 2 << 20)
     #expect(try parse("--memory", "16MiB", "--max-object", "0").maxObjectBytes == 0)
+  }
+
+  @Test func `what is under way may take a quarter of the memory that is given, at least 16 MiB`() throws {
+    #expect(try parse("--memory", "1GiB").inFlightBytes == 256 << 20)
+    #expect(try parse("--memory", "8MiB").inFlightBytes == 16 << 20)
+    #expect(try parse("--memory", "1GiB", "--max-in-flight", "1MiB").inFlightBytes == 1 << 20)
   }
 
   @Test func `given networks replace the default, and none empties it`() throws {
@@ -170,6 +187,7 @@ struct ConfigurationTests {
     ["--strict"], ["--strict=off"],
     ["--purge-from=none", "--trusted-proxy=10.0.0.0/8", "--trusted-proxy=::/0"],
     ["--head-timeout=1500ms", "--idle-timeout=61s", "--body-timeout=2h", "--drain-delay=90"],
+    ["--max-clients-per-address=5", "--max-request-rate=7", "--min-rate=0", "--max-in-flight=3MiB"],
     ["--max-clients=1", "--max-head=1025", "--max-target=257", "--max-fields=10", "--max-body=0"],
   ])
   func `check --print gives back what was given: parse(print(c)) == c`(_ arguments: [String]) throws {

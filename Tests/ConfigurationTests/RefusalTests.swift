@@ -98,8 +98,15 @@ private let countRows: [Row] =
     ("--workers", "1 to 256", ["", "0", "257", "-1", "+1", "two", "1.0", "99999999999999999999"]),
     ("--max-connections", "1 to 65535", ["0", "65536", "1k"]),
     ("--max-clients", "1 to 10000000", ["0", "10000001", "many"]),
+    ("--max-request-burst", "1 to 1000000", ["0", "off", "1000001"]),
     ("--max-fields", "10 to 10000", ["9", "10001", "-100"]),
   ].flatMap { flag, range, values in values.map { (flag, $0, "a whole number from \(range)") } }
+
+private let optionalCountRows: [Row] =
+  [
+    ("--max-clients-per-address", "1 to 10000000", ["0", "10000001", "none"]),
+    ("--max-request-rate", "1 to 1000000", ["0", "1000001", "5r/s"]),
+  ].flatMap { flag, range, values in values.map { (flag, $0, "off or a whole number from \(range)") } }
 
 private let sizeRows: [Row] =
   [
@@ -107,6 +114,8 @@ private let sizeRows: [Row] =
     ("--max-object", "0 to 64TiB", ["-1", "65TiB", "1MB"]),
     ("--max-head", "1KiB to 1MiB", ["1023", "1048577", "big"]),
     ("--max-target", "256 to 1MiB", ["255", "2MiB", "8kB"]),
+    ("--min-rate", "0 to 1GiB", ["-1", "2GiB", "off"]),
+    ("--max-in-flight", "1MiB to 64TiB", ["0", "1048575", "65TiB"]),
     ("--max-body", "0 to 1024TiB", ["-1", "1025TiB", "99999999999999999999"]),
   ].flatMap { flag, range, values in values.map { (flag, $0, size(range)) } }
 
@@ -132,7 +141,7 @@ private let durationRows: [Row] =
 
 @Suite("Refusals")
 struct RefusalTests {
-  @Test(arguments: addressRows + wordRows + countRows + sizeRows + durationRows)
+  @Test(arguments: addressRows + wordRows + countRows + optionalCountRows + sizeRows + durationRows)
   fileprivate func `a bad value: one line with the flag, the value and what was expected`(
     _ flag: String, _ value: String, _ expected: String
   ) {
@@ -140,7 +149,7 @@ struct RefusalTests {
   }
 
   @Test func `every flag has a row of bad values`() {
-    let rows = addressRows + wordRows + countRows + sizeRows + durationRows
+    let rows = addressRows + wordRows + countRows + optionalCountRows + sizeRows + durationRows
     let tested = Set(rows.map(\.flag))
     #expect(Set(Configuration.options.options.map { "--\($0.name)" }) == tested)
   }

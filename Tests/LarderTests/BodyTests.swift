@@ -68,7 +68,7 @@ struct BodyTests {
       case "chunked":
         try exchange.sendHead(200, ["Cache-Control": "no-store", "Transfer-Encoding": "chunked"])
         for start in stride(from: 0, to: body.count, by: 1 << 16) {
-          try exchange.sendChunk(Array(body[start..<(start + 1 << 16)]))
+          try exchange.sendChunk(Array(body[start..<(start + (1 << 16))]))
         }
         try exchange.endChunks()
       default:
@@ -174,6 +174,24 @@ struct BodyTests {
         }
       }
       #expect(matches.allSatisfy { $0 })
+    }
+  }
+
+  /// Longer than a window beyond what was kept: the server is read on only when the readers are known to
+  /// have taken what came before.
+  @Test(arguments: [1, 3])
+  func `L12 a body that turns out too long to be kept arrives whole`(_ readers: Int) throws {
+    let body = pattern(6 << 20)
+    let origin = try MisbehavingOrigin { exchange in
+      try exchange.sendHead(200, ["Cache-Control": "max-age=600", "Transfer-Encoding": "chunked"])
+      for start in stride(from: 0, to: body.count, by: 1 << 16) {
+        try exchange.sendChunk(Array(body[start..<(start + (1 << 16))]))
+      }
+      try exchange.endChunks()
+    }
+    try withLarder(["--max-object", "2MiB"], before: [origin]) { larder in
+      let answers = try inParallel(readers) { _ in try larder.fetch("/").body == body }
+      #expect(answers.allSatisfy { $0 })
     }
   }
 }

@@ -221,7 +221,7 @@ struct ConnectionTests {
       try client.send("GET /\u{1} HTTP/1.1\r\nHost: a.test\r\n\r\n")
       let refusal = try client.readResponse()
       #expect(refusal.status == 400)
-      #expect(refusal.text == "400 Bad Request\n")
+      #expect(refusal.text == "400 Bad Request: bad request target\n")
     }
   }
 

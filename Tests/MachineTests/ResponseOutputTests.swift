@@ -1,5 +1,6 @@
 import Bytes
 import HTTP
+import Storage
 import Testing
 
 @testable import Proxy
@@ -88,6 +89,8 @@ struct ResponseOutputTests {
 
 @Suite("Receive buffer")
 struct ReceiveBufferTests {
+  private let memory = InFlightMemory(limit: .max)
+
   private func contents(_ buffer: ReceiveBuffer) -> [UInt8] {
     unsafe Array(UnsafeBufferPointer(start: buffer.base, count: buffer.count))
   }
@@ -99,7 +102,7 @@ struct ReceiveBufferTests {
   @Test(arguments: [31, 32, 33] as [UInt64])
   func `it holds what was put in and not yet used, whatever its size`(_ seed: UInt64) {
     var random = Seeded(seed)
-    let buffer = ReceiveBuffer(capacity: 16)
+    let buffer = ReceiveBuffer(capacity: 16, countedIn: memory)
     var model: [UInt8] = []
     var next: UInt8 = 0
     for _ in 0..<2000 {
@@ -118,11 +121,12 @@ struct ReceiveBufferTests {
       #expect(contents(buffer) == model)
       #expect(buffer.isEmpty == model.isEmpty)
       #expect(buffer.room >= 0 && buffer.room <= buffer.capacity - model.count)
+      #expect(memory.bytes == buffer.capacity)
     }
   }
 
   @Test func `room is found at the front before memory grows`() {
-    let buffer = ReceiveBuffer(capacity: 8)
+    let buffer = ReceiveBuffer(capacity: 8, countedIn: memory)
     append([1, 2, 3, 4, 5, 6], to: buffer)
     buffer.use(5)
     buffer.reserve(7)

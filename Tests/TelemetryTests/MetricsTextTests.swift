@@ -6,7 +6,8 @@ import Testing
 @Suite("Metrics, Prometheus text format 0.0.4")
 struct MetricsTextTests {
   let process = ProcessSample(
-    version: "0.1.0", startedAt: 1_763_985_286, isDraining: false, accessLogErrors: 2, accessLogLinesLost: 7)
+    version: "0.1.0", startedAt: 1_763_985_286, isDraining: false, maxClients: 65_536, accessLogErrors: 2,
+    accessLogLinesLost: 7)
 
   func text(
     _ workers: [WorkerCounters], names: [String] = ["hit", "miss"], memory: MemorySample? = nil,
@@ -118,8 +119,8 @@ struct MetricsTextTests {
       ServerSample(name: "127.0.0.1:3001", isUp: false, active: 0, failures: 9, ejections: 2),
     ]
     let memory = MemorySample(
-      budgetBytes: 1 << 30, usedBytes: 12345, entries: 3, marks: 1, purgeRecords: 6,
-      evictions: [("budget", 5), ("variants", 2), ("budget", 1)])
+      budgetBytes: 1 << 30, usedBytes: 12345, inFlightBytes: 678, inFlightLimitBytes: 1 << 28, entries: 3,
+      marks: 1, purgeRecords: 6, evictions: [("budget", 5), ("variants", 2), ("budget", 1)])
     let text = try text(
       [WorkerCounters(decisionCount: 2)], memory: memory,
       pools: [PoolSample(name: "default", waiting: 4, servers: servers)])
@@ -129,6 +130,9 @@ struct MetricsTextTests {
     #expect(text.samples["larder_pool_waiting_requests{pool=\"default\"}"] == 4)
     #expect(text.samples["larder_memory_budget_bytes"] == 1_073_741_824)
     #expect(text.samples["larder_memory_purge_records"] == 6)
+    #expect(text.samples["larder_in_flight_memory_bytes"] == 678)
+    #expect(text.samples["larder_in_flight_memory_limit_bytes"] == 268_435_456)
+    #expect(text.samples["larder_client_connections_limit"] == 65_536)
     #expect(text.samples["larder_memory_evictions_total{reason=\"budget\"}"] == 6)
   }
 

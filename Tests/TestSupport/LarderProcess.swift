@@ -155,16 +155,19 @@ public final class Larder: Sendable {
   /// Two workers unless `flags` say otherwise: what is shared must be shared across threads.
   ///
   /// - Parameter environment: Variables as `NAME=value`, beside our own.
+  /// - Parameter descriptors: As many as `ulimit -n` lets it have; `nil`: as many as this process.
   public init(
-    backends: [String], flags: [String], program: String = LarderProcess.binary, environment: [String] = []
+    backends: [String], flags: [String], program: String = LarderProcess.binary, environment: [String] = [],
+    descriptors: Int? = nil
   ) throws {
     var arguments = ["serve"]
     if !flags.contains("--listen") { arguments += ["--listen", "127.0.0.1:0"] }
     if !flags.contains("--admin") { arguments += ["--admin", "127.0.0.1:0"] }
     if !flags.contains("--workers") { arguments += ["--workers", "2"] }
     for backend in backends { arguments += ["--backend", backend] }
+    let limit = descriptors.map { ["/bin/sh", "-c", "ulimit -n \($0) && exec \"$0\" \"$@\""] } ?? []
     process = try LarderProcess(
-      program: "/usr/bin/env", arguments: environment + [program] + arguments + flags)
+      program: "/usr/bin/env", arguments: environment + limit + [program] + arguments + flags)
     port = try process.awaitLine("the listener's address") { line in
       line.hasPrefix("Listening on ") ? Self.port(in: line) : nil
     }
@@ -246,9 +249,11 @@ public func withLarder<R>(
 
 @discardableResult
 public func withLarder<R>(
-  _ flags: [String] = [], backends: [String], environment: [String] = [], _ body: (Larder) throws -> R
+  _ flags: [String] = [], backends: [String], environment: [String] = [], descriptors: Int? = nil,
+  _ body: (Larder) throws -> R
 ) throws -> R {
-  let larder = try Larder(backends: backends, flags: flags, environment: environment)
+  let larder = try Larder(
+    backends: backends, flags: flags, environment: environment, descriptors: descriptors)
   let result: R
   do {
     result = try body(larder)

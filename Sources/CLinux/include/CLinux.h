@@ -47,6 +47,9 @@ static inline int linux_epoll_set(int epoll, int operation, int fd, uint32_t int
   return epoll_ctl(epoll, operation, fd, &e);
 }
 
+/* Bytes in a socket's send buffer that the peer has not acknowledged; -1 on failure. */
+int linux_unsent(int socket);
+
 /* Number of processors this process may run on. */
 int linux_usable_processors(void);
 

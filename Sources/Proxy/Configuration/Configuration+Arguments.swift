@@ -19,6 +19,7 @@ extension Configuration {
   /// Fills in what follows from other values, then checks what no flag can be wrong about alone.
   mutating func complete(given: Set<String>) throws(UsageError) {
     if !given.contains("max-object") { maxObjectBytes = memoryBytes / 8 }
+    if !given.contains("max-in-flight") { inFlightBytes = Self.inFlightBytes(memory: memoryBytes) }
     try checkTogether()
   }
 

@@ -7,7 +7,7 @@ extension Configuration {
     timeOut("idle-timeout", \.idleTimeoutMilliseconds, "Between two requests of a connection."),
     timeOut(
       "body-timeout", \.bodyTimeoutMilliseconds,
-      "Without progress in a request's body, or in a response that the client takes."),
+      "In which a client must send --min-rate's worth of a body, or take as much of a response."),
     timeOut(
       "tunnel-timeout", \.tunnelTimeoutMilliseconds,
       "Without a byte in either direction of a tunnel, such as a WebSocket."),
@@ -35,8 +35,34 @@ extension Configuration {
 
   static let limits: [Option<Configuration>] = [
     .count(
-      OptionText("max-clients", "N", in: "Limits", "Connections of clients, over all workers."),
+      OptionText(
+        "max-clients", "N", in: "Limits",
+        "Connections of clients, over all workers; fewer where the process may not open so many."),
       \.maxClients, 1...10_000_000),
+    .optionalCount(
+      OptionText(
+        "max-clients-per-address", "N|off", in: "Limits",
+        "Connections of one client: an IPv4 address or an IPv6 /64. Trusted proxies are not counted."),
+      \.maxClientsPerAddress, 1...10_000_000),
+    .optionalCount(
+      OptionText(
+        "max-request-rate", "N|off", in: "Limits", "Requests a second of one client; more is 429."),
+      \.maxRequestRate, 1...1_000_000),
+    .count(
+      OptionText(
+        "max-request-burst", "N", in: "Limits", "Requests of one client at once, before its rate counts."),
+      \.maxRequestBurst, 1...1_000_000),
+    .size(
+      OptionText(
+        "min-rate", "SIZE", in: "Limits",
+        "Bytes a second that a client must send of a body or take of a response; 0: any progress will do."),
+      \.minRateBytes, 0...1 << 30),
+    .size(
+      OptionText(
+        "max-in-flight", "SIZE", in: "Limits",
+        "Memory for what is passed through and for requests that wait; by default a quarter of --memory, at "
+          + "least 16MiB. Beyond it, what is not in the cache is 503."),
+      \.inFlightBytes, 1 << 20...memoryRange.upperBound),
     .size(
       OptionText("max-head", "SIZE", in: "Limits", "Head of a request or response; more is 431 or 502."),
       \.maxHeadBytes, 1 << 10...1 << 20),

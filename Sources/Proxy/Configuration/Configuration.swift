@@ -44,7 +44,7 @@ public struct Configuration: Sendable, Equatable {
   public var headTimeoutMilliseconds = 10_000
   /// Between two requests on a connection.
   public var idleTimeoutMilliseconds = 60_000
-  /// Between two reads of a request's body, or two writes of a response.
+  /// In which a client must move the minimum below of a request's body, or of a response.
   public var bodyTimeoutMilliseconds = 30_000
   /// Of a tunnel through which nothing goes in either direction.
   public var tunnelTimeoutMilliseconds = 300_000
@@ -76,8 +76,18 @@ public struct Configuration: Sendable, Equatable {
   // Limits.
   /// Connections to each server.
   public var maxConnections = 256
-  /// Connections of clients, over all workers.
+  /// Connections of clients, over all workers. `fit` lowers it to what the process's descriptors allow.
   public var maxClients = 65_536
+  /// Of them, those of one IPv4 address or one IPv6 network of 64 bits; `nil`: no limit.
+  public var maxClientsPerAddress: Int?
+  /// Requests a second from one such address; `nil`: no limit.
+  public var maxRequestRate: Int?
+  /// Requests that one such address may send at once, before the rate counts.
+  public var maxRequestBurst = 100
+  /// Bytes a second that a client must send of a body, or take of a response; 0: any progress will do.
+  public var minRateBytes = 256
+  /// For what traffic under way holds and eviction cannot give back; beyond it misses are refused.
+  public var inFlightBytes: Int
   public var maxHeadBytes = 64 << 10
   public var maxTargetBytes = 8 << 10
   public var maxFields = 100
@@ -88,7 +98,11 @@ public struct Configuration: Sendable, Equatable {
     workers = min(machine.processors, Self.workerRange.upperBound)
     memoryBytes = machine.defaultCacheBytes
     maxObjectBytes = machine.defaultCacheBytes / 8
+    inFlightBytes = Self.inFlightBytes(memory: machine.defaultCacheBytes)
   }
+
+  /// A quarter of the cache's memory, at least 16 MiB.
+  static func inFlightBytes(memory: Int) -> Int { max(memory / 4, 16 << 20) }
 
   /// The part of it that the caching rules ask for.
   public var cachingOptions: CachingOptions {

@@ -70,13 +70,24 @@ extension Option {
   {
     value(
       text, field, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)",
-      read: { (given: String) throws(Rejection) in
-        guard given.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), let number = Int(given), range ~= number else {
-          throw Rejection(given)
-        }
-        return number
-      },
-      write: { "\($0)" })
+      read: { (given: String) throws(Rejection) in try number(given, in: range) }, write: { "\($0)" })
+  }
+
+  /// As above, or `off`.
+  static func optionalCount(
+    _ text: OptionText, _ field: OptionField<Target, Int?>, _ range: ClosedRange<Int>
+  ) -> Option {
+    value(
+      text, field, expected: "off or a whole number from \(range.lowerBound) to \(range.upperBound)",
+      read: { (given: String) throws(Rejection) in given == "off" ? nil : try number(given, in: range) },
+      write: { $0.map { "\($0)" } ?? "off" })
+  }
+
+  private static func number(_ given: String, in range: ClosedRange<Int>) throws(Rejection) -> Int {
+    guard given.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }), let number = Int(given), range ~= number else {
+      throw Rejection(given)
+    }
+    return number
   }
 
   /// A number of bytes.

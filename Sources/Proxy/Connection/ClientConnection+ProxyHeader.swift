@@ -20,6 +20,11 @@ extension ClientConnection {
       awaitsProxyHeader = false
       facts = worker.facts(of: header.source, through: facts)
       if header.isEncrypted { facts.scheme = "https" }
+      guard takePlace() else {
+        worker.counters.add(.connectionsRefusedPerAddress)
+        perform(machine.handle(.failed))
+        return false
+      }
       input.use(header.end)
       if input.isEmpty { dropInput() }
       return true

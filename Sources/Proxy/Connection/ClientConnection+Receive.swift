@@ -101,6 +101,11 @@ extension ClientConnection {
       refuse(status: error.status, because: error.text)
       return nil
     }
+    guard !worker.store.inFlight.isExhausted else {
+      headNeedsMore = false
+      refuse(status: 503)
+      return nil
+    }
     if !headNeedsMore {
       headNeedsMore = true
       worker.loop.setDeadline(self, worker.loop.now + worker.limits.headTimeoutMilliseconds)
@@ -139,7 +144,7 @@ extension ClientConnection {
   }
 
   func keep(_ bytes: UnsafePointer<UInt8>, count: Int) {
-    if input == nil { input = ReceiveBuffer(capacity: max(4096, count)) }
+    if input == nil { input = worker.receiveBuffer(for: count) }
     unsafe input!.append(bytes, count: count)
   }
 

@@ -12,7 +12,7 @@ extension ClientConnection {
       sendNow("HTTP/1.1 100 Continue\r\n\r\n")
     }
     hasSentContinue = true
-    worker.loop.setDeadline(self, worker.loop.now + worker.limits.bodyTimeoutMilliseconds)
+    awaitBody(of: exchange)
     worker.loop.resumeLater(self)
   }
 
@@ -20,8 +20,7 @@ extension ClientConnection {
   func receiveBody() -> Bool {
     guard wantsBody, machine.bodyIsArriving, let exchange else { return false }
     guard exchange.bodyRoom > 0 else {
-      // It is the origin that is slow now; its own time-outs bound that.
-      if !output.isActive { worker.loop.setDeadline(self, 0) }
+      stopAwaitingBody()
       return false
     }
     if input != nil {
@@ -34,7 +33,6 @@ extension ClientConnection {
     }
     let scratch = unsafe worker.scratch
     guard let count = unsafe read(into: scratch, room: Worker.scratchBytes) else { return false }
-    worker.loop.setDeadline(self, worker.loop.now + worker.limits.bodyTimeoutMilliseconds)
     let base = unsafe UnsafePointer(scratch.assumingMemoryBound(to: UInt8.self))
     let used = unsafe decode(base, count: count, for: exchange)
     guard self.exchange === exchange, fd >= 0 else { return false }
@@ -90,7 +88,7 @@ extension ClientConnection {
   private func endBody(of exchange: Exchange) {
     guard self.exchange === exchange else { return }
     perform(machine.handle(.requestBodyEnded))
-    worker.loop.setDeadline(self, 0)
+    stopAwaitingBody()
     exchange.receiveBodyEnd()
   }
 }

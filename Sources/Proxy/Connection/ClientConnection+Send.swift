@@ -118,8 +118,7 @@ extension ClientConnection {
       }
     }
     guard total > 0 else {
-      // All that there is has been taken: it is not the client who is slow now.
-      if output.isComplete { finish(exchange) } else { worker.loop.setDeadline(self, 0) }
+      if output.isComplete { finish(exchange) } else { stopAwaitingTaking() }
       return nil
     }
     let written = unsafe worker.loop.kernel.write(fd, parts, count: count)
@@ -178,7 +177,7 @@ extension ClientConnection {
       return false
     }
     isWritable = false
-    worker.loop.setDeadline(self, worker.loop.now + worker.limits.bodyTimeoutMilliseconds)
+    awaitTaking(by: exchange)
     return false
   }
 

@@ -33,6 +33,10 @@ final class ClientConnection: Channel, ExchangeClient {
   var aheadCount = 0
   /// The peer has ended its side: the end is to be read even after a short read.
   var peerEndAnnounced = false
+  /// The client that it was counted for, where that is limited.
+  private(set) var countedAs: ClientNetwork?
+  /// What the deadline measures while a body or a response is under way.
+  var transfer = Transfer.none
   /// The drain begins for this connection when the answer under way is written.
   var isDrainDue = false
   /// Requests taken in this turn, against the share of lifecycle L3.
@@ -49,6 +53,32 @@ final class ClientConnection: Channel, ExchangeClient {
   }
 
   var localAddress: SocketAddress? { worker.loop.kernel.localAddress(fd) }
+
+  /// Between two requests: whoever is there has had an answer, and has not begun to ask again.
+  var isIdle: Bool { machine.phase == .idle && !machine.isNew && input == nil }
+
+  /// Ends it as the idle time-out would, if nothing has come meanwhile.
+  func endIdle() {
+    isReadable = true
+    receive()
+    guard fd >= 0, isIdle else { return }
+    worker.counters.add(.idleConnectionsEnded)
+    perform(machine.handle(.timedOut))
+  }
+
+  /// Counts the connection among its client's. False: it has as many as it may have. Proxies that are trusted
+  /// carry many clients, and are not counted.
+  func takePlace() -> Bool {
+    guard let counts = worker.deployment.clientCounts, facts.role == .proxy, !facts.isTrusted,
+      let network = ClientNetwork(facts.address)
+    else { return true }
+    guard counts.enter(network) else { return false }
+    countedAs = network
+    return true
+  }
+
+  /// For a connection that did not begin.
+  func givePlaceBack() { if let countedAs { worker.deployment.clientCounts?.leave(countedAs) } }
 
   /// The first call after the connection was accepted and added to the loop.
   func start() {
@@ -95,6 +125,7 @@ final class ClientConnection: Channel, ExchangeClient {
   }
 
   override func timedOut() {
+    if keepsPace() { return }
     worker.counters.add(timeOut)
     if let tunnel { return tunnel.timedOut() }
     // An answer that the peer does not take cannot be followed by another.
@@ -146,6 +177,7 @@ final class ClientConnection: Channel, ExchangeClient {
   private func readNext() {
     recycleExchange()
     output = ResponseOutput()
+    transfer = .none
     wantsBody = false
     hasSentContinue = false
     worker.loop.setDeadline(self, worker.loop.now + worker.limits.idleTimeoutMilliseconds)

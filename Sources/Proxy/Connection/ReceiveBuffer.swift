@@ -1,4 +1,5 @@
 import Bytes
+import Storage
 
 /// Received bytes that could not be used at once: part of a head, a body the origin has no room for,
 /// pipelined requests. Only connections that hold such bytes have one.
@@ -7,13 +8,19 @@ import Bytes
   private(set) var capacity: Int
   private(set) var start = 0
   private(set) var end = 0
+  private let inFlight: InFlightMemory
 
-  init(capacity: Int) {
+  init(capacity: Int, countedIn inFlight: InFlightMemory) {
     unsafe memory = .allocate(capacity: capacity)
     self.capacity = capacity
+    self.inFlight = inFlight
+    inFlight.add(capacity)
   }
 
-  deinit { unsafe memory.deallocate() }
+  deinit {
+    unsafe memory.deallocate()
+    inFlight.add(-capacity)
+  }
 
   var count: Int { end - start }
   var isEmpty: Bool { start == end }
@@ -41,11 +48,13 @@ import Bytes
     if capacity - count >= more {
       unsafe memory.update(from: memory + start, count: count)
     } else {
-      let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: max(capacity * 2, count + more))
+      let wanted = max(capacity * 2, count + more)
+      let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: wanted)
       unsafe larger.update(from: memory + start, count: count)
       unsafe memory.deallocate()
       unsafe memory = larger
-      capacity = max(capacity * 2, count + more)
+      inFlight.add(wanted - capacity)
+      capacity = wanted
     }
     end = count
     start = 0

@@ -107,7 +107,7 @@ extension ClientConnection {
     output = ResponseOutput()
     // From here on only the end of the connection marks the end of what is sent.
     output.framing = .untilClose
-    let answer = ReceiveBuffer(capacity: worker.tail.count + count)
+    let answer = worker.receiveBuffer(for: worker.tail.count + count)
     unsafe answer.append(UnsafePointer(worker.tail.base), count: worker.tail.count)
     if count > 0 { unsafe answer.append(early, count: count) }
     let tunnel = Tunnel(of: exchange, client: self, server: server, answer: answer)

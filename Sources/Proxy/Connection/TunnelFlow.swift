@@ -93,7 +93,7 @@ final class TunnelFlow {
     let bytes = unsafe UnsafePointer(worker.scratch.assumingMemoryBound(to: UInt8.self))
     guard let sent = unsafe write(bytes, count: count) else { return false }
     if sent < count {
-      let rest = ReceiveBuffer(capacity: count - sent)
+      let rest = worker.receiveBuffer(for: count - sent)
       unsafe rest.append(bytes + sent, count: count - sent)
       kept = rest
     }

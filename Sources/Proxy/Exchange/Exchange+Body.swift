@@ -9,8 +9,8 @@ extension Exchange {
   }
 
   func receiveBody(_ bytes: UnsafePointer<UInt8>, count: Int) {
+    bodyReceived += count
     guard collectLimit > 0 else {
-      bodyReceived += count
       guard bodyReceived <= worker.limits.maxBodyBytes else { return requestBodyFailed(status: 413) }
       unsafe ownFetch?.sendBody(bytes, count: count)
       return

@@ -149,6 +149,7 @@ extension Exchange {
   func join(replacing born: UInt64) {
     guard lookUps <= Self.lookUpLimit else { return pass(.hitForMiss) }
     let worker = worker
+    guard !worker.store.inFlight.isExhausted else { return shed() }
     let outcome = worker.store.join(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
       cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,
@@ -169,6 +170,7 @@ extension Exchange {
 
   private func refreshInBackground(_ entry: borrowing EntryHandle) {
     let worker = worker
+    guard !worker.store.inFlight.isExhausted else { return }
     let outcome = worker.store.join(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
       cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,

@@ -4,13 +4,24 @@ import HTTP
 
 /// Responses of our own.
 extension Exchange {
-  /// A request that is not one we may act upon. The connection ends with the answer.
+  /// A request that is not one we may act upon, or have no room for. The connection ends with the answer.
   func refuse(status: UInt16, because reason: StaticString? = nil) {
     leaveFill()
-    decision = .synthetic(.refused)
+    decision = .synthetic(status == 503 ? .overloaded : .refused)
     outgoing.closes = true
     let text = "\(status) \(StatusText.reason(status))\(reason.map { ": \($0)" } ?? "")\n"
     deliverOwn(status: status, body: Array(text.utf8))
+  }
+
+  /// False: its client asks too fast, and has been told so.
+  func isInTime() -> Bool {
+    guard let rates = worker.requestRates, let network = ClientNetwork(client),
+      let seconds = rates.wait(for: network, at: worker.loop.now * 1000)
+    else { return true }
+    decision = .synthetic(.rateLimited)
+    deliverOwn(
+      status: 429, body: Array("Too many requests.\n".utf8), extra: "Retry-After: \(seconds)\r\n")
+    return false
   }
 
   /// The policy's own response.

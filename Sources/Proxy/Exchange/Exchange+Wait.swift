@@ -22,6 +22,7 @@ extension Exchange {
       return refuseOnlyIfCached()
     }
     decision = .bypass(reason)
+    guard !worker.store.inFlight.isExhausted else { return shed() }
     if !keyIsWritten { writeKey() }
     let worker = worker
     // Under a mark the response may end it, so it is asked for as a shared one would be (lifecycle L14).
@@ -155,6 +156,13 @@ extension Exchange {
     case .fresh, .staleWhileRevalidating, .staleIfError: true
     case .stale: false
     }
+  }
+
+  /// There is no memory for another fetch, nor for another that waits for one. Hits are served all the same.
+  func shed() {
+    if staleIsServable { return deliverStale() }
+    if stale != nil { decision = .expired }
+    deliverError(.exhausted)
   }
 
   private func deliverStale() {

@@ -98,7 +98,6 @@ final class Exchange: Timed {
     keyHash = KeyHash(low: 0, high: 0)
     startedAt = 0
     bodyReceived = 0
-    isPersistent = false
     requestHasBody = false
     collected = []
     if !upgrade.isEmpty { upgrade = [] }
@@ -109,6 +108,7 @@ final class Exchange: Timed {
   func clear() {
     phase = .finished
     stream = nil
+    forgetPersistent()
     leaveFill()
     arrived = nil
     upstream = UpstreamFacts()
@@ -124,7 +124,7 @@ final class Exchange: Timed {
     requestHasBody = request.framing != .none
     findClient()
     switch facts.role {
-    case .proxy: receive()
+    case .proxy: if worker.requestRates == nil || isInTime() { receive() }
     case .admin: worker.admin.answer(self)
     case .demoOrigin: DemoOrigin.answer(self)
     }
@@ -135,6 +135,13 @@ final class Exchange: Timed {
     guard !isPersistent else { return }
     isPersistent = true
     request.head.persist(count: request.end)
+    worker.store.inFlight.add(request.end)
+  }
+
+  private func forgetPersistent() {
+    guard isPersistent else { return }
+    isPersistent = false
+    worker.store.inFlight.add(-request.end)
   }
 
   /// The client's connection is gone; nothing more can be said to it.

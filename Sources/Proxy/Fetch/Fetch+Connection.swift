@@ -44,7 +44,12 @@ extension Fetch {
 
   private func couldNotConnect(isOurFault: Bool) {
     worker.counters.add(.connectFailed)
-    if !isOurFault { report(.connectFailed) }
+    guard !isOurFault else {
+      // Clients between two requests hold what is missing here.
+      worker.makeRoom()
+      return perform(machine.handle(.exhausted))
+    }
+    report(.connectFailed)
     leaveServer()
     perform(machine.handle(.connectFailed))
   }

@@ -13,10 +13,11 @@ extension Fetch {
     worker.localIfAny(fill)?.tellInterims()
     let microseconds = Int(worker.loop.kernel.microseconds() - sentAt)
     worker.counters.observe(.upstreamFirstByte, microseconds: microseconds)
+    upstream.firstByte = microseconds
+    upstream.status = 101
     report(.answered)
     var traits = ArrivedTraits(status: 101)
-    traits.server = server
-    traits.firstByteMicroseconds = microseconds
+    traits.upstream = upstream
     _ = connection.machine.handle(.switched)
     perform(machine.handle(.switched))
     unsafe exchange.switchProtocols(&head, to: protocols, over: connection, traits, early, count: count)

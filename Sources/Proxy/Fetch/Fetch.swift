@@ -64,6 +64,9 @@ final class Fetch: Timed {
   var bodyLeft: Int?
   var received = 0
 
+  /// What a fetch with a server is taken to hold besides the blocks of its fill: a usual request with the
+  /// first bytes of its body, a head.
+  static let inFlightBytes = 16 << 10
   static let slowReaderMilliseconds: Milliseconds = 5000
   static let interimLimit = 16
   static let interimFloodLimit = 256
@@ -113,7 +116,10 @@ final class Fetch: Timed {
     self.server = server
     upstream.server = server
     ticket = 0
-    perform(machine.handle(.acquired))
+    let memory = worker.store.inFlight
+    let isExhausted = memory.isExhausted
+    memory.add(Self.inFlightBytes)
+    perform(machine.handle(isExhausted ? .exhausted : .acquired))
   }
 
   func perform(_ action: FetchMachine.Action) {
@@ -153,6 +159,7 @@ final class Fetch: Timed {
     case .readingBody:
       // The window is full and the readers are slow: the origin is not to blame.
       if fill.isPaused { return readersWereSlow() }
+      if fill.hasPaused { return drained() }
       worker.counters.add(.gapTimeouts)
     case .ended: return
     }
@@ -205,6 +212,7 @@ final class Fetch: Timed {
   func releaseServer() {
     guard let server else { return }
     self.server = nil
+    worker.store.inFlight.add(-Self.inFlightBytes)
     worker.pool.release(server)
   }
 

@@ -16,6 +16,8 @@ struct FetchMachine: Equatable {
 
   enum Event: Equatable {
     case acquired
+    /// There is a server, but no memory or descriptor for what it would send.
+    case exhausted
     case poolFull
     case poolEmpty
     case connected
@@ -76,6 +78,7 @@ struct FetchMachine: Equatable {
       return move(to: .connecting, .connect)
     case .poolFull: return .wait
     case .poolEmpty: return move(to: .ended, .fail(lastFailure))
+    case .exhausted: return move(to: .ended, .fail(.exhausted))
     case .timedOut: return move(to: .ended, .fail(.queueTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
     case .connected, .connectFailed, .brokeBeforeHead, .headArrived, .switched, .bodyEnded, .brokeInBody,
@@ -89,6 +92,7 @@ struct FetchMachine: Equatable {
     case .connected: return move(to: .awaitingHead, .send)
     case .connectFailed, .brokeBeforeHead: return again(or: .connectFailed)
     case .timedOut: return again(or: .connectTimedOut)
+    case .exhausted: return move(to: .ended, .fail(.exhausted))
     case .abandoned: return move(to: .ended, .cancel)
     case .acquired, .poolFull, .poolEmpty, .headArrived, .switched, .bodyEnded, .brokeInBody, .responseWasBad:
       return .none
@@ -106,7 +110,8 @@ struct FetchMachine: Equatable {
     case .responseWasBad: return move(to: .ended, .fail(.badResponse))
     case .timedOut: return move(to: .ended, .fail(.firstByteTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .bodyEnded, .brokeInBody: return .none
+    case .acquired, .exhausted, .poolFull, .poolEmpty, .connected, .connectFailed, .bodyEnded, .brokeInBody:
+      return .none
     }
   }
 
@@ -116,8 +121,8 @@ struct FetchMachine: Equatable {
     case .brokeInBody, .responseWasBad: return move(to: .ended, .fail(.brokeInBody))
     case .timedOut: return move(to: .ended, .fail(.gapTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
-    case .acquired, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead, .headArrived,
-      .switched:
+    case .acquired, .exhausted, .poolFull, .poolEmpty, .connected, .connectFailed, .brokeBeforeHead,
+      .headArrived, .switched:
       return .none
     }
   }
@@ -156,6 +161,8 @@ enum FetchFailure: UInt8, Error, CaseIterable {
   case policy
   /// A 5xx that was made for one client and must not be shown to those who waited for it.
   case privateError
+  /// No memory or descriptor is left for it.
+  case exhausted
 
   /// What a client is told when there is nothing better.
   var explanation: StaticString {
@@ -168,6 +175,7 @@ enum FetchFailure: UInt8, Error, CaseIterable {
     case .cancelled: "The fetch was given up."
     case .policy: "The policy gave the fetch up."
     case .privateError: "The server failed."
+    case .exhausted: "Too much is under way."
     }
   }
 
@@ -183,6 +191,7 @@ enum FetchFailure: UInt8, Error, CaseIterable {
     case .badResponse: .badResponse
     case .cancelled, .policy: .internalError
     case .privateError: .unshareable
+    case .exhausted: .exhausted
     }
   }
 
@@ -190,7 +199,9 @@ enum FetchFailure: UInt8, Error, CaseIterable {
   var deservesRetry: Bool {
     switch self {
     case .connectFailed, .connectTimedOut, .brokeBeforeHead, .firstByteTimedOut, .badResponse: true
-    case .noServer, .queueTimedOut, .brokeInBody, .gapTimedOut, .cancelled, .policy, .privateError: false
+    case .noServer, .queueTimedOut, .brokeInBody, .gapTimedOut, .cancelled, .policy, .privateError,
+      .exhausted:
+      false
     }
   }
 }

@@ -113,7 +113,7 @@ extension UpstreamConnection {
       input!.use(input!.count - count)
       return
     }
-    input = ReceiveBuffer(capacity: max(4096, count))
+    input = worker.receiveBuffer(for: count)
     unsafe input!.append(bytes, count: count)
   }
 

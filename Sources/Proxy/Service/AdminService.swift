@@ -79,10 +79,13 @@ struct AdminService {
       process: ProcessSample(
         version: Service.version, startedAt: deployment.startedAt,
         isDraining: deployment.isDraining.load(ordering: .relaxed),
+        maxClients: deployment.configuration.maxClients,
         accessLogErrors: deployment.accessLog.writeErrors,
         accessLogLinesLost: deployment.accessLog.linesLost),
       memory: MemorySample(
         budgetBytes: statistics.arena.budget, usedBytes: statistics.arena.countedBytes,
+        inFlightBytes: deployment.store.inFlight.bytes,
+        inFlightLimitBytes: deployment.store.inFlight.limit,
         entries: statistics.entries, marks: statistics.marks, purgeRecords: statistics.purgeRecords,
         evictions: [
           ("memory", Int(clamping: statistics.evictions)),

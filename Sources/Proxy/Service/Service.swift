@@ -54,6 +54,10 @@ public enum Service {
     pulse: CInt?
   ) throws(ServiceError) {
     var configuration = configuration
+    let descriptors = Int(clamping: linux_raise_descriptor_limit())
+    if role == .proxy, configuration.fit(descriptors: descriptors) {
+      say("Clients limited to \(configuration.maxClients): this process may open \(descriptors) descriptors")
+    }
     var demo: Crew?
     if role == .proxy, configuration.backends.isEmpty {
       let (crew, address) = try startDemoOrigin()

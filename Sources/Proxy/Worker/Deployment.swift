@@ -25,6 +25,9 @@ final class Deployment: Sendable {
   let cacheOffset: Milliseconds
   let isDraining = Atomic<Bool>(false)
   let clients = Atomic<Int>(0)
+  /// `nil` while the limit is off, as is the next.
+  let clientCounts: ClientCounts?
+  let requestRates: RequestRates?
 
   init(
     _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
@@ -37,9 +40,14 @@ final class Deployment: Sendable {
     startedAt = kernel.wallClock() / 1000
     cacheOffset = kernel.wallOffset
     counters = mailboxes.map { _ in WorkerCounters(decisionCount: Decision.count) }
+    clientCounts = configuration.maxClientsPerAddress.map { ClientCounts(limit: $0) }
+    requestRates = configuration.maxRequestRate.map {
+      RequestRates(rate: $0, burst: configuration.maxRequestBurst)
+    }
+    var storeOptions = StoreOptions(maxObject: configuration.maxObjectBytes)
+    storeOptions.inFlightLimit = configuration.inFlightBytes
     store = MemoryStore(
-      budget: configuration.memoryBytes, seed: seed, workerCount: mailboxes.count,
-      options: StoreOptions(maxObject: configuration.maxObjectBytes),
+      budget: configuration.memoryBytes, seed: seed, workerCount: mailboxes.count, options: storeOptions,
       wakers: mailboxes.map { WorkerWaker($0) })
     var options = PoolOptions()
     options.maxConnectionsPerServer = configuration.maxConnections

@@ -1,20 +1,27 @@
+import Bytes
 import Glibc
 import IO
+import Telemetry
 
 /// A listening socket of one worker.
 final class Listener: Channel {
   private let worker: Worker
   private let role: ListenerRole
   private let expectsProxyHeader: Bool
+  /// On the operator's listener, a descriptor that is given up when no other is left: with the process out of
+  /// descriptors, somebody has to be able to look. -1: none in hand.
+  private var reserve: CInt = -1
   /// Connections taken per turn, so that a storm of them does not keep others waiting.
   private static let acceptsPerTurn = 64
-  private static let retryMilliseconds: Int64 = 100
+  /// Out of descriptors or memory, accepting rests for so long.
+  static let pauseMilliseconds: Milliseconds = 100
 
   init(worker: Worker, fd: CInt, role: ListenerRole, expectsProxyHeader: Bool) {
     self.worker = worker
     self.role = role
     self.expectsProxyHeader = expectsProxyHeader
     super.init(adopting: fd)
+    takeReserve()
   }
 
   override func ready(_ readiness: Readiness) { acceptSome() }
@@ -22,6 +29,7 @@ final class Listener: Channel {
   override func timedOut() { if fd >= 0 { acceptSome() } }
 
   private func acceptSome() {
+    takeReserve()
     for _ in 0..<Self.acceptsPerTurn {
       guard acceptOne() else { return }
     }
@@ -32,34 +40,64 @@ final class Listener: Channel {
   private func acceptOne() -> Bool {
     var peer: SocketAddress?
     let client = worker.loop.kernel.accept(fd, peer: &peer)
-    guard client >= 0 else {
-      switch -client {
-      case EAGAIN: break
-      case EINTR, ECONNABORTED: return true
-      default:
-        // Out of descriptors or memory: the edge will not come again, so time has to bring us back.
-        worker.loop.setDeadline(self, worker.loop.now + Self.retryMilliseconds)
-      }
-      return false
-    }
+    guard client >= 0 else { return goesOn(after: -client) }
     let count = worker.deployment.clients.wrappingAdd(1, ordering: .relaxed).newValue
     // The operator gets in when clients no longer do.
-    guard count <= worker.limits.maxClients || role == .admin else { return refuse(client) }
+    guard count <= worker.limits.maxClients || role == .admin else {
+      worker.makeRoom()
+      return refuse(client, .connectionsRefused)
+    }
     let connection = ClientConnection(
       worker: worker, fd: client, facts: worker.facts(of: peer, role: role),
       awaitsProxyHeader: expectsProxyHeader)
+    guard expectsProxyHeader || connection.takePlace() else {
+      return refuse(client, .connectionsRefusedPerAddress)
+    }
     do {
       try worker.loop.add(connection)
     } catch {
-      return refuse(client)
+      connection.givePlaceBack()
+      return refuse(client, .connectionsRefusedForWant)
     }
     connection.start()
     return true
   }
 
-  private func refuse(_ client: CInt) -> Bool {
+  /// What follows when no connection could be taken. accept(2) also tells errors of the one connection that
+  /// it was to give; then there may be more behind it.
+  private func goesOn(after code: CInt) -> Bool {
+    switch code {
+    case EAGAIN: return false
+    case EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, ETIMEDOUT:
+      return true
+    case EMFILE, ENFILE: if giveReserve() { return true }
+    default: break
+    }
+    // The edge will not come again, so time has to bring us back; and until then nothing spins.
+    worker.counters.add(.acceptPauses)
+    worker.makeRoom()
+    worker.loop.setDeadline(self, worker.loop.now + Self.pauseMilliseconds)
+    return false
+  }
+
+  private func takeReserve() {
+    guard role == .admin, reserve < 0 else { return }
+    reserve = worker.loop.kernel.openReserve()
+    if reserve < 0 { worker.loop.setDeadline(self, worker.loop.now + Self.pauseMilliseconds) }
+  }
+
+  /// False: there is none.
+  private func giveReserve() -> Bool {
+    guard reserve >= 0 else { return false }
+    worker.loop.kernel.close(reserve)
+    reserve = -1
+    worker.loop.setDeadline(self, worker.loop.now + Self.pauseMilliseconds)
+    return true
+  }
+
+  private func refuse(_ client: CInt, _ tally: Tally) -> Bool {
     worker.deployment.clients.wrappingSubtract(1, ordering: .relaxed)
-    worker.counters.add(.connectionsRefused)
+    worker.counters.add(tally)
     worker.loop.kernel.close(client)
     return true
   }
@@ -69,6 +107,7 @@ final class Listener: Channel {
   func stop(_ drain: Drain) {
     guard fd >= 0 else { return }
     if drain == .last { while acceptOne() {} }
+    if reserve >= 0 { worker.loop.kernel.close(reserve) }
     worker.loop.closeShared(self)
   }
 }

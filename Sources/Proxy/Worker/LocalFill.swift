@@ -7,6 +7,8 @@ final class LocalFill {
   private var readers: [Exchange] = []
   /// The least that any reader had consumed when that was last reported.
   private var least = 0
+  /// Readers have moved while the fill was kept, of which the owner knows nothing.
+  private var owesReport = false
   /// Interim responses that the readers have been sent, or that were there before them.
   private var interimsTold: Int
   /// The exchange that the fill was begun for, if it is still among the readers: `leave` ends this reference.
@@ -49,9 +51,12 @@ final class LocalFill {
 
   /// A reader that was at `offset` has taken bytes, or has left; what all have taken may be reused. Only a
   /// move of the last one can change that: with ten thousand readers, looking at all for each would be felt.
-  func moved(from offset: Int) { if !fill.keep, offset <= least { report() } }
+  func moved(from offset: Int) {
+    if fill.keep { owesReport = true } else if owesReport || offset <= least { report() }
+  }
 
   private func report() {
+    owesReport = false
     least = Int.max
     var furthest = 0
     for reader in readers {

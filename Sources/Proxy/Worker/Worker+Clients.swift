@@ -15,7 +15,20 @@ extension Worker {
   func connectionClosed(_ connection: ClientConnection) {
     guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     deployment.clients.wrappingSubtract(1, ordering: .relaxed)
+    if let network = connection.countedAs { deployment.clientCounts?.leave(network) }
     counters.add(.connectionsOpen, -1)
+  }
+
+  /// Ends connections between two requests, those first that have been idle for longest: others cannot get in
+  /// for want of places or descriptors. At most 32, ten times a second, whatever the storm.
+  func makeRoom() {
+    guard loop.now >= reliefDueAt else { return }
+    reliefDueAt = loop.now + Listener.pauseMilliseconds
+    let idle = connections.values.filter { $0.isIdle }
+    guard !idle.isEmpty else { return }
+    // The deadline of an idle connection tells how long it has been so. Who is above the mean stays.
+    let mean = idle.reduce(0) { $0 + $1.deadline } / Milliseconds(idle.count)
+    for connection in idle.filter({ $0.deadline <= mean }).prefix(32) { connection.endIdle() }
   }
 
   /// Our own name stands twice in `Via` or `CDN-Loop` (lifecycle L25).

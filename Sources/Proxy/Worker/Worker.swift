@@ -31,6 +31,9 @@ import Upstream
   /// Some server is to be told for whom a connection is made.
   let introducesClients: Bool
   let admin: AdminService
+  let requestRates: RequestRates?
+  /// When idle clients may next be ended for want of room.
+  var reliefDueAt: Milliseconds = 0
 
   /// For one read at a time; nothing keeps a pointer into it over a turn.
   let scratch: UnsafeMutableRawPointer
@@ -89,6 +92,7 @@ import Upstream
     cachingOptions = configuration.cachingOptions
     viaValue = Array("1.1 ".utf8) + deployment.pseudonym
     admin = AdminService(deployment: deployment)
+    requestRates = deployment.requestRates
     defaultHost = Array((configuration.backends.first?.authority ?? "localhost").utf8)
     introducesClients = configuration.backends.contains { $0.proxyHeader != nil }
     unsafe scratch = .allocate(byteCount: Self.scratchBytes, alignment: 64)
@@ -209,6 +213,10 @@ import Upstream
     if endedFetchMemory.count < Self.spareLimit { endedFetchMemory.append(fetch.memory) }
   }
 
+  func receiveBuffer(for count: Int) -> ReceiveBuffer {
+    ReceiveBuffer(capacity: max(4096, count), countedIn: store.inFlight)
+  }
+
   func takeFetchMemory() -> FetchMemory { spareFetchMemory.popLast() ?? FetchMemory() }
 
   private func reuseFetchMemory() {
@@ -266,6 +274,8 @@ struct WorkerLimits {
   let maxObjectBytes: Int
   let maxBodyBytes: Int
   let maxClients: Int
+  /// Bytes that a client must move in `bodyTimeoutMilliseconds`.
+  let leastProgressBytes: Int
 
   init(_ configuration: Configuration) {
     head = HeadLimits(
@@ -284,5 +294,6 @@ struct WorkerLimits {
     maxObjectBytes = configuration.maxObjectBytes
     maxBodyBytes = configuration.maxBodyBytes
     maxClients = configuration.maxClients
+    leastProgressBytes = max(1, configuration.minRateBytes * configuration.bodyTimeoutMilliseconds / 1000)
   }
 }

@@ -186,6 +186,8 @@ final class SimulatedKernel: Kernel {
     return open(.stream(end))
   }
 
+  override func unsentBytes(_ fd: CInt) -> Int { stream(fd, "ioctl")?.unsentBytes ?? 0 }
+
   override func connect(_ address: SocketAddress) -> CInt {
     if let code = faults.next(.connect) { return -code }
     let (near, _) = StreamEnd.pair(on: network)

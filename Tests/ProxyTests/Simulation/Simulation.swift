@@ -227,6 +227,7 @@ final class Simulation {
     expect(deployment.store.fences.statistics.inFlight, 0, "births in flight")
     expect(store.registeredFills, 0, "registered fills")
     expect(store.purgeRecords, 0, "purge records")
+    expect(deployment.store.inFlight.bytes, 0, "bytes in flight")
     if store.arena.countedBytes > store.arena.budget {
       network.violate("\(store.arena.countedBytes) bytes of \(store.arena.budget) are in use")
     }

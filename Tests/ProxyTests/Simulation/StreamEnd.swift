@@ -54,6 +54,8 @@ final class StreamEnd: Step {
   var available: Int { received.count }
   var mayRead: Bool { !received.isEmpty || endHasArrived || isDead }
   var room: Int { sendLimit - outgoing.count }
+  /// What was written and is not in the peer's buffer.
+  var unsentBytes: Int { outgoing.count }
   /// All that was written has reached the peer's buffer.
   var allHasArrived: Bool { outgoing.isEmpty }
 
