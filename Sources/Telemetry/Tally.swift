@@ -86,18 +86,9 @@ extension Tally {
     case .fillsFailed: (.fillsEnded, "failed")
     case .fillsCancelled: (.fillsEnded, "cancelled")
     case .fillsSwitched: (.fillsEnded, "switched")
-    case .headTimeouts: (.timeouts, "head")
-    case .idleTimeouts: (.timeouts, "idle")
-    case .bodyTimeouts: (.timeouts, "body")
-    case .sendTimeouts: (.timeouts, "send")
-    case .connectTimeouts: (.timeouts, "connect")
-    case .firstByteTimeouts: (.timeouts, "first_byte")
-    case .gapTimeouts: (.timeouts, "gap")
-    case .upstreamIdleTimeouts: (.timeouts, "upstream_idle")
-    case .queueTimeouts: (.timeouts, "queue")
-    case .collapseTimeouts: (.timeouts, "collapse")
-    case .drainTimeouts: (.timeouts, "drain")
-    case .tunnelTimeouts: (.timeouts, "tunnel")
+    case .headTimeouts, .idleTimeouts, .bodyTimeouts, .sendTimeouts, .connectTimeouts, .firstByteTimeouts,
+      .gapTimeouts, .upstreamIdleTimeouts, .queueTimeouts, .collapseTimeouts, .drainTimeouts, .tunnelTimeouts:
+      (.timeouts, timeoutKind)
     case .tunnelsOpened: (.tunnelsOpened, nil)
     case .tunnelBytesToServer: (.tunnelBytes, "to_server")
     case .tunnelBytesToClient: (.tunnelBytes, "to_client")
@@ -105,6 +96,24 @@ extension Tally {
     case .hardPurges: (.purges, "hard")
     case .softPurges: (.purges, "soft")
     case .unsafeMethodPurges: (.purges, "unsafe_method")
+    }
+  }
+
+  private var timeoutKind: StaticString? {
+    switch self {
+    case .headTimeouts: "head"
+    case .idleTimeouts: "idle"
+    case .bodyTimeouts: "body"
+    case .sendTimeouts: "send"
+    case .connectTimeouts: "connect"
+    case .firstByteTimeouts: "first_byte"
+    case .gapTimeouts: "gap"
+    case .upstreamIdleTimeouts: "upstream_idle"
+    case .queueTimeouts: "queue"
+    case .collapseTimeouts: "collapse"
+    case .drainTimeouts: "drain"
+    case .tunnelTimeouts: "tunnel"
+    default: nil
     }
   }
 }

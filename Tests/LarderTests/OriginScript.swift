@@ -68,7 +68,8 @@ extension OriginScript {
   {
     let length = body.map { "Content-Length: \($0.utf8.count)\r\n" } ?? ""
     return "\(method) /page HTTP/1.1\r\nHost: a.test\r\n\(client)Via: 1.1 larder-*\r\n"
-      + "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a.test\r\n"
+      + "X-Request-Id: *\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+      + "X-Forwarded-Host: a.test\r\n"
       + "Forwarded: for=127.0.0.1;host=\"a.test\";proto=http\r\n\(fields)\(length)\r\n\(body ?? "")"
   }
 
@@ -176,18 +177,20 @@ extension OriginScript {
 
   private static func ask(_ request: String, _ larder: Larder, _ received: Watched<String>) throws -> Outcome
   {
-    received.update { $0 = "" }
+    var mine = ""
     let client = try larder.client()
     defer { client.close() }
     try client.send(request)
     do {
       while true {
         let bytes = try client.socket.receive()
-        if bytes.isEmpty { return Outcome(bytes: reread(received.read { $0 }), ending: .close) }
-        received.update { $0 += String(decoding: bytes, as: UTF8.self) }
+        if bytes.isEmpty { return Outcome(bytes: reread(mine), ending: .close) }
+        let text = String(decoding: bytes, as: UTF8.self)
+        mine += text
+        received.update { $0 += text }
       }
     } catch SupportError.peerReset {
-      return Outcome(bytes: reread(received.read { $0 }), ending: .reset)
+      return Outcome(bytes: reread(mine), ending: .reset)
     }
   }
 
@@ -195,7 +198,7 @@ extension OriginScript {
   private static func reread(_ text: String) -> String {
     let rules = [
       ("Date: [^\r]*", "Date: *"), ("Age: [0-9]+", "Age: *"), ("ttl=-?[0-9]+", "ttl=*"),
-      ("larder-[0-9a-f]+", "larder-*"),
+      ("larder-[0-9a-f]+", "larder-*"), ("X-Request-Id: [0-9a-f]{32}", "X-Request-Id: *"),
     ]
     return rules.reduce(text) {
       $0.replacingOccurrences(of: $1.0, with: $1.1, options: .regularExpression)

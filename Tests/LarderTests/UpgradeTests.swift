@@ -77,9 +77,11 @@ struct UpgradeTests {
     var response = try reading.readFinalHead()
     larder.process.send(signal: SIGUSR2)
     try larder.process.awaitLog("child \(old) finishes what it has")
+    // A connection that the old child took before it heard is answered by it, with `close`.
+    while try larder.fetch("/").fields["Connection"] != nil {}
     for _ in 0..<50 {
       let answer = try larder.fetch("/")
-      #expect(answer.text == "page" && answer.fields["Connection"] == nil)  // not from one that drains
+      #expect(answer.text == "page" && answer.fields["Connection"] == nil)
     }
     #expect(larder.process.children.count == 2)
     rest.open()

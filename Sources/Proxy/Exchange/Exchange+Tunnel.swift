@@ -17,6 +17,7 @@ extension Exchange {
     leaveFill()
     ownFetch = nil
     status = 101
+    upstream = head.upstream
     phase = .delivering
     worker.tail.removeAll()
     worker.tail.append("HTTP/1.1 101 Switching Protocols\r\n")

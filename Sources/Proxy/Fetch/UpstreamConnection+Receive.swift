@@ -103,6 +103,12 @@ extension UpstreamConnection {
         }
         continue
       }
+      if response.status == 408, wasReused, fetch.machine.isReplayable, !fetch.bodyHasLeft {
+        // Said to an idle connection just as it was used: the request may be repeated (RFC 9110 §15.5.9).
+        input = nil
+        perform(machine.handle(.peerEnded))
+        return false
+      }
       return unsafe beginBody(fetch, base + end, count: count - end)
     }
     return false
