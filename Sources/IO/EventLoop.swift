@@ -141,9 +141,10 @@ import Glibc
     for passed in due { slotCameUp(passed) }
     due.removeAll(keepingCapacity: true)
     swap(&resuming, &resumingNow)
-    for timed in resumingNow {
-      timed.isResuming = false
-      timed.resumed()
+    // By index: an iterator would count references of the array.
+    for i in resumingNow.indices {
+      resumingNow[i].isResuming = false
+      resumingNow[i].resumed()
     }
     resumingNow.removeAll(keepingCapacity: true)
   }

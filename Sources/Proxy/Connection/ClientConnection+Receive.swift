@@ -20,12 +20,13 @@ extension ClientConnection {
 
   /// Reads what an idle connection has sent, to answer it when all that are ready have been read. False: it
   /// is not idle, or too many are ready.
-  func reads(ahead: ReadAhead) -> Bool {
+  func readsAhead() -> Bool {
     guard machine.phase == .idle, exchange == nil, input == nil, !awaitsProxyHeader, aheadSlot == nil,
-      let slot = ahead.take()
+      let slot = worker.readAhead.take()
     else { return false }
-    guard let count = unsafe read(into: ahead.bytes(of: slot), room: ReadAhead.slotBytes) else {
-      ahead.giveBack()
+    let bytes = unsafe worker.readAhead.bytes(of: slot)
+    guard let count = unsafe read(into: bytes, room: ReadAhead.slotBytes) else {
+      worker.readAhead.giveBack()
       return true
     }
     aheadSlot = slot
@@ -40,7 +41,8 @@ extension ClientConnection {
     guard let slot = aheadSlot else { return true }
     aheadSlot = nil
     defer { worker.readAhead.giveBack() }
-    return unsafe receiveHead(in: worker.readAhead.bytes(of: slot), count: aheadCount)
+    let bytes = unsafe worker.readAhead.bytes(of: slot)
+    return unsafe receiveHead(in: bytes, count: aheadCount)
   }
 
   /// Reads and parses a head, and starts its exchange. False: there is no more for now.

@@ -106,7 +106,7 @@ final class ClientConnection: Channel, ExchangeClient {
       switch machine.phase {
       case .idle, .readingHead:
         // A request is begun when all events of the turn have been seen, see `ReadAhead` and `takeIdle`.
-        if !reads(ahead: worker.readAhead) { worker.loop.resumeLater(self) }
+        if !readsAhead() { worker.loop.resumeLater(self) }
       case .exchanging, .tunnelling, .lingering, .closed: receive()
       }
     }

@@ -2,7 +2,7 @@
 ///
 /// A turn first reads from all, then answers all: the kernel's way in and its way out each stay in the
 /// processor's cache, and a peer on this machine is not woken anew for each answer.
-@safe final class ReadAhead {
+@safe struct ReadAhead: ~Copyable {
   /// Connections of one turn that are read ahead; the others are read when it is their turn.
   static let slotCount = 32
   static let slotBytes = 16384
@@ -18,14 +18,14 @@
   deinit { unsafe memory.deallocate() }
 
   /// `nil`: all are in use.
-  func take() -> Int? {
+  mutating func take() -> Int? {
     guard taken < Self.slotCount else { return nil }
     taken += 1
     return taken - 1
   }
 
   /// Slots become free together, when none is in use any more.
-  func giveBack() {
+  mutating func giveBack() {
     given += 1
     guard given == taken else { return }
     taken = 0

@@ -38,7 +38,7 @@ import Upstream
   /// For one read at a time; nothing keeps a pointer into it over a turn.
   let scratch: UnsafeMutableRawPointer
   static let scratchBytes = 65536
-  let readAhead = ReadAhead()
+  var readAhead = ReadAhead()
   let iovecs: UnsafeMutablePointer<iovec>
   static let iovecCapacity = 64
   /// The fields that are made for one response.
