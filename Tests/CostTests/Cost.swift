@@ -34,6 +34,13 @@ struct Cost: Decodable {
   var countedReferences: Int {
     (counted ?? [:]).reduce(0) { $0 + ($1.key == "__EmptyArrayStorage" ? 0 : $1.value) }
   }
+
+  /// `instructions` without those of the timer wheel, which are time's: the clock goes on while the program
+  /// is stepped through.
+  var ownInstructions: Int? {
+    let ofTime = (running ?? [:]).filter { $0.key.contains("TimerWheel.advance") }
+    return instructions.map { $0 - ofTime.values.reduce(0, +) }
+  }
 }
 
 /// The numbers of `limits.json`.
