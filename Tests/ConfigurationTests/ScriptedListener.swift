@@ -1,7 +1,7 @@
+import Bytes
 import Foundation
 import Glibc
 import IO
-import Synchronization
 import Testing
 
 /// An admin listener on loopback that takes one connection, keeps the request, and answers what it was told.
@@ -9,7 +9,7 @@ final class ScriptedListener: Sendable {
   /// `127.0.0.1:PORT`.
   let address: String
   private let socket: CInt
-  private let received = Mutex<[UInt8]>([])
+  private let received = Guarded<[UInt8]>([])
   private let finished = DispatchSemaphore(value: 0)
 
   /// - Parameter pieces: Sent one write each, once the request is whole. Then the connection is closed. `nil`

@@ -150,8 +150,8 @@ final class Crew {
 /// What workers tell the main thread.
 final class WorkerReports: Sendable {
   /// The first failure of a worker's start.
-  let error = Mutex<SystemError?>(nil)
-  let ended = Mutex<Set<Int>>([])
+  let error = Guarded<SystemError?>(nil)
+  let ended = Guarded<Set<Int>>([])
 }
 
 /// What a worker's thread needs to begin.
