@@ -107,6 +107,7 @@ import Synchronization
     let span = unsafe Span<UInt8>(_unsafeStart: bytes.assumingMemoryBound(to: UInt8.self), count: count)
     return unsafe _overrideLifetime(span, borrowing: self)
   }
+
   public var status: FillStatus { FillStatus(rawValue: phase.load(ordering: .acquiring)) ?? .failed }
 
   /// Why it failed: the owner's word; 0 before that.
