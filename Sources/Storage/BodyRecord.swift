@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A stored body: its length and the list of blocks that hold it. Counted apart from the entry, so that a
-/// response refreshed by a 304 shares the body of the one before.
+/// A stored body: its length and the list of blocks that hold it, or the file that it lies in. Counted apart
+/// from the entry, so that a response refreshed by a 304 shares the body of the one before.
 ///
 /// Lies at the start of a block; the list of segments follows it.
 @safe struct BodyRecord: ~Copyable {
@@ -10,6 +10,8 @@ import Synchronization
   let isLent = Atomic<Bool>(false)
   let segmentCount: Int
   let length: Int
+  /// Counted by this record. `nil`: the body is in memory.
+  let file: Unmanaged<StoredFile>?
   let arena: Unmanaged<SlabArena>
 }
 
@@ -33,9 +35,22 @@ import Synchronization
     unsafe pointer = block.pointer.bindMemory(to: BodyRecord.self, capacity: 1)
     unsafe pointer.initialize(
       to: BodyRecord(
-        segmentCount: segments.count, length: segments.last?.end ?? 0, arena: .passUnretained(arena)))
+        segmentCount: segments.count, length: segments.last?.end ?? 0, file: nil,
+        arena: .passUnretained(arena)))
     for i in unsafe segments.indices { unsafe (list + i).initialize(to: segments[i]) }
   }
+
+  /// A body that lies in `file`.
+  init(_ file: StoredFile, arena: SlabArena) {
+    let block = unsafe arena.allocateSomewhere(MemoryLayout<BodyRecord>.stride)
+    unsafe pointer = block.pointer.bindMemory(to: BodyRecord.self, capacity: 1)
+    unsafe pointer.initialize(
+      to: BodyRecord(
+        segmentCount: 0, length: file.bodyLength, file: .passRetained(file), arena: .passUnretained(arena)))
+  }
+
+  /// The file that the body lies in; `nil`: it is in memory.
+  var file: StoredFile? { unsafe pointer.pointee.file?.takeUnretainedValue() }
 
   private var list: UnsafeMutablePointer<BodySegment> {
     unsafe (UnsafeMutableRawPointer(pointer) + MemoryLayout<BodyRecord>.stride)
@@ -99,6 +114,7 @@ import Synchronization
       }
       unsafe arena.free(list[i].pointer)
     }
+    unsafe pointer.pointee.file?.release()
     unsafe pointer.deinitialize(count: 1)
     unsafe arena.free(pointer)
   }

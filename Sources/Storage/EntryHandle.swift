@@ -77,7 +77,11 @@ public import Synchronization
   }
 
   public var bodyLength: Int { entry.it.body.length }
+  /// 0 where the body lies in a file.
   public var bodySegmentCount: Int { entry.it.body.segmentCount }
+
+  /// The file that the body lies in; `nil`: it is in memory.
+  public var file: StoredFile? { entry.it.body.file }
 
   /// Segment `index` as a part of a file, to be sent without a copy while the handle lives; `nil`: it must be
   /// copied.

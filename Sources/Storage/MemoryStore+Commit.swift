@@ -21,9 +21,10 @@ extension MemoryStore {
   /// - Parameter head: The serialised head as it will be sent.
   /// - Parameter etag: Where the entity tag stands in `head`.
   /// - Parameter lastModified: Seconds since 1970.
+  /// - Parameter stored: Called with the entry when it is stored.
   public func commit(
     _ fill: Fill, head: Span<UInt8>, status: UInt16, freshness: Freshness, etag: ByteRange?,
-    lastModified: Int64?
+    lastModified: Int64?, stored: (consuming EntryHandle) -> Void = { _ in }
   ) -> CommitOutcome {
     guard fill.mayStore, fill.keep, unsafe !fill.isEnded else { return .noRoom }
     guard fences.isFenced(born: fill.born, urlHash: fill.urlHash) != .hard else { return .fenced }
@@ -33,8 +34,10 @@ extension MemoryStore {
     let body = fill.body.withLock { unsafe $0.makeRecord(length: length, trimmed: trimmed, arena: arena) }
     let facts = EntryFacts(status: status, freshness: freshness, etag: etag, lastModified: lastModified)
     let entry = unsafe makeEntry(in: block, fill: fill, head: head, facts: facts, body: body)
+    entry.retain()
+    let handle = EntryHandle(adopting: entry)
     let outcome = install(entry, of: fill)
-    if outcome != .stored && outcome != .storedStale { entry.release() }
+    if outcome == .stored || outcome == .storedStale { stored(handle) } else { entry.release() }
     return outcome
   }
 
@@ -98,7 +101,7 @@ extension MemoryStore {
     return unsafe allocateEvicting(bytes)
   }
 
-  private func makeEntry(
+  func makeEntry(
     in block: SlabBlock, fill: Fill, head: Span<UInt8>, facts: EntryFacts, body: BodyRef
   ) -> EntryRef {
     let record = EntryRecord(
@@ -109,11 +112,13 @@ extension MemoryStore {
 
   /// Makes the index count `entry`, whose one reference becomes its own unless the outcome says that it is
   /// not stored.
-  private func install(_ entry: EntryRef, of fill: Fill) -> CommitOutcome {
+  ///
+  /// - Parameter isKept: It comes from a lower tier, not from the origin.
+  func install(_ entry: EntryRef, of fill: Fill, isKept: Bool = false) -> CommitOutcome {
     var garbage = Garbage()
     let outcome = stripe(of: fill.hash).withLock { stripe in
       let node = settle(fill, in: &stripe, &garbage)
-      let outcome = put(entry, of: fill, at: node, in: &stripe, &garbage)
+      let outcome = put(entry, of: fill, isKept: isKept, at: node, in: &stripe, &garbage)
       stripe.unregister(fill)
       stripe.removeIfDead(node, arena: arena)
       publishOldest(of: stripe)
@@ -124,7 +129,8 @@ extension MemoryStore {
   }
 
   private func put(
-    _ entry: EntryRef, of fill: Fill, at node: NodeRef, in stripe: inout Stripe, _ garbage: inout Garbage
+    _ entry: EntryRef, of fill: Fill, isKept: Bool, at node: NodeRef, in stripe: inout Stripe,
+    _ garbage: inout Garbage
   ) -> CommitOutcome {
     if let old = node.it.entry, old.it.born > fill.born, isUsable(old, of: node) { return .superseded }
     if let old = node.it.entry, node.it.urlHash != fill.urlHash {
@@ -134,7 +140,11 @@ extension MemoryStore {
       stripe.counts.entries -= 1
     }
     // The fence is asked under the URL's lock: a purge that this does not see will find the node there.
-    let verdict = urls.add(node, fill.urlHash) { fences.isFenced(born: fill.born, urlHash: fill.urlHash) }
+    let verdict = urls.add(node, fill.urlHash) {
+      isKept
+        ? fences.isEntryFenced(born: fill.born, urlHash: fill.urlHash)
+        : fences.isFenced(born: fill.born, urlHash: fill.urlHash)
+    }
     if verdict == .hard {
       if node.it.entry == nil, node.it.isListed, !node.it.isWorthKeeping { stripe.unlist(node) }
       return .fenced

@@ -106,11 +106,13 @@ extension ClientConnection {
     var total = leadCount
     if allowance > 0 {
       let capacity = Worker.iovecCapacity - count
-      switch unsafe exchange.body.parts(into: parts + count, capacity: capacity, most: allowance) {
+      switch unsafe exchange.body.parts(
+        into: parts + count, capacity: capacity, most: allowance, copying: worker.fileBytes)
+      {
       case .bytes(let bytes, let used):
         total += bytes
         count += used
-      case .pending: break
+      case .pending: exchange.awaitBody()
       case .ended: if !sourceEnded(exchange) { return nil }
       case .failed:
         cut(exchange)

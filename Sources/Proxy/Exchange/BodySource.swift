@@ -17,11 +17,13 @@ enum BodyAvailability {
 /// bytes stay in place until they are reported as consumed.
 @safe struct BodySource: ~Copyable {
   private enum Kind {
-    case none, entry, fill, bytes
+    case none, entry, file, fill, bytes
   }
 
   private var kind = Kind.none
   private var entry: EntryHandle?
+  /// Of the entry, if its body lies in one.
+  private(set) var file: StoredFile?
   private(set) var fill: Fill?
   private var bytes: [UInt8] = []
   /// The next byte to be taken, from the start of the whole body.
@@ -38,6 +40,7 @@ enum BodyAvailability {
   mutating func clear() {
     kind = .none
     if entry != nil { entry = nil }
+    if file != nil { file = nil }
     fill = nil
     if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
     offset = 0
@@ -58,6 +61,11 @@ enum BodyAvailability {
     kind = .entry
     offset = start
     self.end = end
+    if segments == 0, let file = entry?.file {
+      kind = .file
+      self.file = file
+      return
+    }
     guard start > 0 else { return }
     var skipped = 0
     while true {
@@ -92,13 +100,16 @@ enum BodyAvailability {
   }
 
   /// Puts up to `capacity` parts of together at most `most` bytes into `parts`.
+  ///
+  /// - Parameter copying: Memory that takes the bytes of a file, and stays until they are written.
   mutating func parts(
-    into parts: UnsafeMutablePointer<iovec>, capacity: Int, most: Int
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, most: Int, copying: UnsafeMutableRawBufferPointer
   ) -> BodyAvailability {
     let wanted = min(most, end - offset)
     switch kind {
     case .none: return .ended
     case .entry: return unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
+    case .file: return unsafe filePart(into: parts, wanted: min(wanted, copying.count), copying)
     case .fill: return unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
     case .bytes:
       guard wanted > 0 else { return .ended }
@@ -113,6 +124,7 @@ enum BodyAvailability {
 
   /// The next bytes as a part of a file, at most `most` of them; `nil`: they are to be written from memory.
   func filePart(most: Int) -> FilePart? {
+    if kind == .file { return storedPart(most: min(most, end - offset)) }
     guard kind == .entry, segment < segments, most > 0 else { return nil }
     guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
     let wanted = min(most, end - self.offset)
@@ -132,7 +144,31 @@ enum BodyAvailability {
   /// How many bytes one part could carry now, without taking them.
   mutating func available(most: Int) -> BodyAvailability {
     var part = unsafe iovec()
-    return unsafe parts(into: &part, capacity: 1, most: most)
+    return unsafe parts(into: &part, capacity: 1, most: most, copying: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+  }
+
+  /// What of a file may be sent by now and is in the page cache, so that nobody waits for the disk.
+  private func storedPart(most: Int) -> FilePart? {
+    guard let file, most > BodySource.copiedBytes else { return nil }
+    let count = file.comparedBytes(at: offset, max: most)
+    guard count > 0, file.isResident(offset, count: count) else { return nil }
+    return FilePart(file: file.descriptor, offset: file.bodyOffset + offset, count: count)
+  }
+
+  /// So many bytes are rather copied and sent with what goes before them than by a call of their own.
+  private static let copiedBytes = 16384
+
+  private func filePart(
+    into parts: UnsafeMutablePointer<iovec>, wanted: Int, _ memory: UnsafeMutableRawBufferPointer
+  ) -> BodyAvailability {
+    guard let file, wanted > 0 else { return .ended }
+    if file.isDamaged { return .failed }
+    let count = file.comparedBytes(at: offset, max: min(wanted, BodySource.copiedBytes))
+    guard count > 0 else { return .pending }
+    let got = unsafe file.readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset)
+    guard got > 0 else { return got == 0 ? .failed : .pending }
+    unsafe parts[0] = iovec(iov_base: memory.baseAddress, iov_len: got)
+    return .bytes(got, parts: 1)
   }
 
   private func entryParts(

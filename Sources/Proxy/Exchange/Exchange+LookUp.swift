@@ -72,7 +72,7 @@ extension Exchange {
     switch consume outcome {
     case .entry(let entry): found(entry)
     case .mark: pass(.hitForMiss, keyIsWritten: true)
-    case .nothing: missed()
+    case .nothing: if worker.disk == nil || hasAskedDisk { missed() } else { askDisk() }
     }
   }
 
@@ -129,7 +129,7 @@ extension Exchange {
     }
   }
 
-  private func missed() {
+  func missed() {
     guard !directives.onlyIfCached else { return refuseOnlyIfCached() }
     switch worker.policy.miss(self) {
     case .fetch: join(replacing: 0)

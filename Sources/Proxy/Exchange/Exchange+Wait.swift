@@ -72,6 +72,7 @@ extension Exchange {
 
   /// Nobody waits for a head for ever: one of the waiters begins another fill (lifecycle L13).
   func waitTimedOut() {
+    if diskTicket != 0 { return diskWasSlow() }
     guard phase == .waiting, let reading, !reading.isStarter(self) else { return }
     worker.counters.add(.collapseTimeouts)
     endWait()

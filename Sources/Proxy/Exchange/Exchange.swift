@@ -36,6 +36,10 @@ final class Exchange: Timed {
   /// For the heads of other requests' fills, in microseconds; `nil`: it waited for none.
   var waited: Int?
   var waitBeganAt: Int64 = 0
+  /// Under which the disk's answer comes; 0: none is awaited.
+  var diskTicket: UInt64 = 0
+  /// The disk has been asked for this request's key.
+  var hasAskedDisk = false
   var madeRequestID: KeyHash?
   /// As it was sent; filled only where the log's format looks at it.
   var sentHead = OutputBuffer(capacity: 1)
@@ -94,6 +98,7 @@ final class Exchange: Timed {
     headBytesSent = 0
     isSentWhole = false
     waited = nil
+    hasAskedDisk = false
     madeRequestID = nil
     keyHash = KeyHash(low: 0, high: 0)
     startedAt = 0
@@ -110,6 +115,7 @@ final class Exchange: Timed {
     stream = nil
     forgetPersistent()
     leaveFill()
+    leaveDisk()
     arrived = nil
     upstream = UpstreamFacts()
     body.clear()

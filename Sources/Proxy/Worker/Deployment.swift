@@ -12,6 +12,8 @@ import Upstream
 final class Deployment: Sendable {
   let configuration: Configuration
   let store: MemoryStore
+  /// `nil`: memory is the only tier.
+  let disk: DiskStore?
   let pool: Pool
   let counters: [WorkerCounters]
   let mailboxes: [Mailbox<Mail>]
@@ -68,6 +70,8 @@ enum Mail: Sendable {
   case drained(Fill)
   /// A connection to a server, for the fetch that queued for it.
   case granted(UInt64, Server)
+  /// What a disk thread has to say to the exchange with this ticket; one for each that waits.
+  case disk(UInt64, DiskAnswer)
   case drain(Drain)
   case closeNow
 }

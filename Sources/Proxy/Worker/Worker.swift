@@ -19,6 +19,8 @@ import Upstream
   let deployment: Deployment
   let configuration: Configuration
   let store: MemoryStore
+  /// `nil`: memory is the only tier.
+  let disk: DiskStore?
   let pool: Pool
   private let mailbox: Mailbox<Mail>
   let counters: WorkerCounters
@@ -39,6 +41,8 @@ import Upstream
   let scratch: UnsafeMutableRawPointer
   static let scratchBytes = 65536
   var readAhead = ReadAhead()
+  /// Body bytes of a file, for one write at a time.
+  let fileBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: BodySource.copiedBytes, alignment: 64)
   let iovecs: UnsafeMutablePointer<iovec>
   static let iovecCapacity = 64
   /// The fields that are made for one response.
@@ -65,6 +69,10 @@ import Upstream
   private var fetchesUnderWay = 0
   private var queued: [UInt64: Fetch] = [:]
   private var lastTicket: UInt64 = 0
+  /// Those who wait for the disk.
+  var diskWaiters: [UInt64: Exchange] = [:]
+  /// Of them, those who wait for one file to be opened.
+  var opening: [EntryName: [UInt64]] = [:]
   var connections: [ObjectIdentifier: ClientConnection] = [:]
   var listeners: [Listener] = []
   var idleUpstreams: [IdleConnections] = []
@@ -83,6 +91,7 @@ import Upstream
     self.policy = policy
     configuration = deployment.configuration
     store = deployment.store
+    disk = deployment.disk
     pool = deployment.pool
     mailbox = deployment.mailboxes[index]
     counters = deployment.counters[index]
@@ -107,6 +116,7 @@ import Upstream
   deinit {
     unsafe scratch.deallocate()
     unsafe iovecs.deallocate()
+    unsafe fileBytes.deallocate()
   }
 
   // MARK: The turn
@@ -157,6 +167,7 @@ import Upstream
       } else {
         pool.release(server)
       }
+    case .disk(let ticket, let answer): diskAnswered(ticket, answer)
     case .drain(let drain): self.drain(drain)
     case .closeNow: closeNow()
     }
@@ -226,8 +237,13 @@ import Upstream
   }
 
   func enqueue(_ fetch: Fetch) -> UInt64 {
+    let ticket = nextTicket()
+    queued[ticket] = fetch
+    return ticket
+  }
+
+  func nextTicket() -> UInt64 {
     lastTicket += 1
-    queued[lastTicket] = fetch
     return lastTicket
   }
 

@@ -1,0 +1,102 @@
+import Bytes
+import Caching
+import Storage
+
+/// Asking the disk tier, which answers by mail: for what the memory tier does not have, and for bytes of a body
+/// that are not in the page cache or have not been compared with their checksums.
+extension Exchange {
+  /// The memory tier has nothing under this key, in the worker's buffer.
+  func askDisk() {
+    hasAskedDisk = true
+    guard let disk = worker.disk else { return missed() }
+    let name = EntryName(key: worker.key.bytes)
+    guard disk.mayHave(name) else { return missed() }
+    open(name, of: disk)
+  }
+
+  private func open(_ name: EntryName, of disk: DiskStore) {
+    persistRequest()
+    phase = .waiting
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
+    let ticket = worker.awaitDisk(self)
+    if worker.opening[name] != nil {
+      worker.opening[name]?.append(ticket)
+      return
+    }
+    worker.opening[name] = [ticket]
+    let request = DiskRequest(name: name, key: worker.key.bytes.array, hash: keyHash)
+    let mailbox = worker.deployment.mailboxes[worker.index]
+    disk.open(request, now: worker.loop.cacheSeconds) { answer in mailbox.post(.disk(ticket, answer)) }
+  }
+
+  func diskAnswered(_ answer: DiskAnswer) {
+    worker.loop.setDeadline(self, 0)
+    switch answer {
+    case .prepared: stream?.bodyProgressed(of: self)
+    case .installed:
+      writeKey()
+      lookUp()
+    case .varies(let lists):
+      writeKey()
+      openVariant(lists)
+    case .nothing:
+      writeKey()
+      missed()
+    case .purged(let result): purgeIsLogged(result)
+    }
+  }
+
+  /// The key's responses vary: the first list, newest first, under which there is one for this request.
+  private func openVariant(_ lists: [[UInt8]]) {
+    guard let disk = worker.disk else { return missed() }
+    for names in lists {
+      let selecting = selectingHash(names.span, request: request.head, seed: worker.store.seed)
+      let name = EntryName(key: worker.key.bytes, varyNames: names.span, selecting: selecting)
+      if disk.mayHave(name) { return open(name, of: disk) }
+    }
+    missed()
+  }
+
+  /// The disk is no reason to let a client wait for ever.
+  func diskWasSlow() {
+    leaveDisk()
+    worker.counters.add(.diskWaitsTimedOut)
+    if phase == .delivering { return stream?.cut(self) ?? () }
+    writeKey()
+    missed()
+  }
+
+  /// The next bytes of the body cannot be had at once.
+  func awaitBody() {
+    guard diskTicket == 0, let file = body.file, let disk = worker.disk else { return }
+    let ticket = worker.awaitDisk(self)
+    let mailbox = worker.deployment.mailboxes[worker.index]
+    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, .prepared)) }
+  }
+
+  func leaveDisk() {
+    guard diskTicket != 0 else { return }
+    worker.diskWaiters[diskTicket] = nil
+    diskTicket = 0
+  }
+}
+
+extension Worker {
+  /// A ticket under which the disk's answer finds the exchange.
+  func awaitDisk(_ exchange: Exchange) -> UInt64 {
+    let ticket = nextTicket()
+    exchange.diskTicket = ticket
+    diskWaiters[ticket] = exchange
+    return ticket
+  }
+
+  func diskAnswered(_ ticket: UInt64, _ answer: DiskAnswer) {
+    var tickets = [ticket]
+    if let name = answer.opened, let all = opening.removeValue(forKey: name) { tickets = all }
+    for ticket in tickets {
+      guard let exchange = diskWaiters.removeValue(forKey: ticket) else { continue }
+      exchange.diskTicket = 0
+      exchange.diskAnswered(answer.kind)
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Bytes
+import CLinux
+import Glibc
+import Synchronization
+
+/// The threads that may wait for the disk, and what there is for them to do. Reads that somebody waits for go
+/// before writes; writes are bounded by their bytes, reads by who asks.
+///
+/// Made and stopped by the disk store; anybody may submit.
+@safe final class DiskThreads: Sendable {
+  typealias Job = @Sendable () -> Void
+
+  private struct Queues {
+    var urgent: [Job] = []
+    var urgentStart = 0
+    var deferred: [(job: Job, bytes: Int)] = []
+    var deferredStart = 0
+    var deferredBytes = 0
+    /// Being carried out.
+    var running = 0
+    var isStopping = false
+
+    var urgentCount: Int { urgent.count - urgentStart }
+    var deferredCount: Int { deferred.count - deferredStart }
+
+    mutating func take() -> (job: Job, bytes: Int)? {
+      if urgentStart < urgent.count {
+        defer { dropTaken(&urgent, &urgentStart) }
+        urgentStart += 1
+        return (urgent[urgentStart - 1], 0)
+      }
+      guard deferredStart < deferred.count else { return nil }
+      defer { dropTaken(&deferred, &deferredStart) }
+      deferredStart += 1
+      return deferred[deferredStart - 1]
+    }
+
+    private func dropTaken<Element>(_ queue: inout [Element], _ start: inout Int) {
+      guard start == queue.count || start > 1024 && start * 2 > queue.count else { return }
+      queue.removeFirst(start)
+      start = 0
+    }
+  }
+
+  private let queues = Guarded(Queues())
+  private let work: UnsafeMutablePointer<sem_t>
+  private let idle: UnsafeMutablePointer<sem_t>
+  private let byteLimit: Int
+  private let threads = Guarded<[pthread_t]>([])
+
+  /// - Parameter byteLimit: Most bytes of deferred jobs at once.
+  init(count: Int, byteLimit: Int) {
+    self.byteLimit = byteLimit
+    unsafe work = .allocate(capacity: 1)
+    unsafe idle = .allocate(capacity: 1)
+    unsafe sem_init(work, 0, 0)
+    unsafe sem_init(idle, 0, 0)
+    for _ in 0..<count { start() }
+  }
+
+  deinit {
+    unsafe sem_destroy(work)
+    unsafe sem_destroy(idle)
+    unsafe work.deallocate()
+    unsafe idle.deallocate()
+  }
+
+  private func start() {
+    let start = unsafe Unmanaged.passRetained(self)
+    var thread = pthread_t()
+    let code = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        // SAFETY: the reference retained above, taken back once.
+        unsafe Unmanaged<DiskThreads>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, start.toOpaque())
+    precondition(code == 0, "no thread for the disk")
+    threads.withLock { $0.append(thread) }
+  }
+
+  /// For what somebody waits for.
+  func submit(_ job: @escaping Job) {
+    queues.withLock { $0.urgent.append(job) }
+    unsafe sem_post(work)
+  }
+
+  /// For what can wait. False: too much waits already.
+  ///
+  /// - Parameter bytes: What the job keeps in memory until it has been done.
+  func `defer`(bytes: Int, _ job: @escaping Job) -> Bool {
+    let isTaken = queues.withLock {
+      guard $0.deferredBytes + bytes <= byteLimit || bytes == 0, !$0.isStopping else { return false }
+      $0.deferredBytes += bytes
+      $0.deferred.append((job, bytes))
+      return true
+    }
+    if isTaken { unsafe sem_post(work) }
+    return isTaken
+  }
+
+  private func run() {
+    unsafe linux_name_thread("larder-disk")
+    while true {
+      while unsafe sem_wait(work) != 0 {}
+      let next = queues.withLock { queues -> (job: Job, bytes: Int)? in
+        let next = queues.take()
+        if next != nil { queues.running += 1 }
+        return next
+      }
+      // Woken without a job: to end.
+      guard let next else { return }
+      next.job()
+      let isIdle = queues.withLock {
+        $0.deferredBytes -= next.bytes
+        $0.running -= 1
+        return $0.running == 0 && $0.urgentCount == 0 && $0.deferredCount == 0
+      }
+      if isIdle { unsafe sem_post(idle) }
+    }
+  }
+
+  /// How much waits: jobs that somebody waits for, those that can wait, and what those keep, in bytes.
+  var depths: (urgent: Int, deferred: Int, deferredBytes: Int) {
+    queues.withLock { ($0.urgentCount, $0.deferredCount, $0.deferredBytes) }
+  }
+
+  /// Waits until there is nothing to do.
+  func waitUntilIdle() {
+    while queues.withLock({ $0.running + $0.urgentCount + $0.deferredCount }) > 0 {
+      while unsafe sem_wait(idle) != 0 {}
+    }
+  }
+
+  /// Does what there is and ends the threads; nothing deferred is taken from now on.
+  func stop() {
+    queues.withLock { $0.isStopping = true }
+    let ending = threads.withLock { threads -> [pthread_t] in
+      defer { threads = [] }
+      return threads
+    }
+    for _ in ending { unsafe sem_post(work) }
+    for thread in ending { _ = pthread_join(thread, nil) }
+  }
+}

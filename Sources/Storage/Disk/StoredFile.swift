@@ -1,0 +1,126 @@
+import Bytes
+import Glibc
+public import Synchronization
+
+/// A stored response's file, open for reading: where its body lies, and which blocks of it have been compared
+/// with their checksums. No byte of a block is given to anybody before that.
+///
+/// Made by a disk thread with the entry that counts it; used on every worker. Its descriptor is closed on a
+/// disk thread: the last close of a removed file gives its blocks back, which may take a while.
+@safe public final class StoredFile: Sendable {
+  public let name: EntryName
+  public let descriptor: CInt
+  /// Of the body's first byte in the file.
+  public let bodyOffset: Int
+  public let bodyLength: Int
+  /// CRC32C of each block of `EntryFile.blockBytes`.
+  let checksums: [UInt32]
+  /// A bit for each block that has been compared.
+  private nonisolated(unsafe) let compared: UnsafeMutablePointer<Atomic<UInt64>>
+  private let wordCount: Int
+  private let uncompared: Atomic<Int>
+  /// What the file system said of the file when it was last known to be good.
+  private let version: Guarded<FileVersion>
+  /// In `CacheSeconds`.
+  let lookedAtVersionAt: Atomic<Int64>
+  /// When it was last hit, in `CacheSeconds`; the least value: not yet.
+  let lastHit = Atomic<Int64>(.min)
+  /// A copy into memory is under way.
+  let isPromoting = Atomic<Bool>(false)
+  private let isBad = Atomic<Bool>(false)
+  private let system: DiskSystem
+  private let close: @Sendable (CInt) -> Void
+
+  /// - Parameter close: Called with the descriptor at the end; must not block.
+  init(
+    name: EntryName, descriptor: CInt, bodyOffset: Int, bodyLength: Int, checksums: [UInt32],
+    version: FileVersion, system: DiskSystem, now: Int64, close: @escaping @Sendable (CInt) -> Void
+  ) {
+    self.name = name
+    self.descriptor = descriptor
+    self.bodyOffset = bodyOffset
+    self.bodyLength = bodyLength
+    self.checksums = checksums
+    self.version = Guarded(version, sharesCacheLines: true)
+    self.system = system
+    lookedAtVersionAt = Atomic(now)
+    self.close = close
+    wordCount = (checksums.count + 63) / 64
+    uncompared = Atomic(checksums.count)
+    unsafe compared = .allocate(capacity: max(wordCount, 1))
+    for i in 0..<max(wordCount, 1) { unsafe (compared + i).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    unsafe compared.deinitialize(count: max(wordCount, 1))
+    unsafe compared.deallocate()
+    close(descriptor)
+  }
+
+  /// Index of the block that holds the body's byte at `offset`.
+  static func block(of offset: Int) -> Int { offset / EntryFile.blockBytes }
+
+  /// How many bytes from `offset` on, at most `limit`, lie in blocks that have been compared.
+  public func comparedBytes(at offset: Int, max limit: Int) -> Int {
+    let end = min(offset + limit, bodyLength)
+    guard offset < end, !isDamaged else { return 0 }
+    if uncompared.load(ordering: .acquiring) == 0 { return end - offset }
+    var at = offset
+    while at < end, isCompared(StoredFile.block(of: at)) {
+      at = (StoredFile.block(of: at) + 1) * EntryFile.blockBytes
+    }
+    return min(at, end) - offset
+  }
+
+  private func isCompared(_ block: Int) -> Bool {
+    // SAFETY: `block` is less than the count of checksums, for which there are bits.
+    unsafe compared[block / 64].load(ordering: .acquiring) & (1 << UInt64(block % 64)) != 0
+  }
+
+  /// Notes that a block's bytes have the right checksum.
+  func setCompared(_ block: Int) {
+    precondition(block >= 0 && block < checksums.count, "no such block")
+    let bit: UInt64 = 1 << UInt64(block % 64)
+    let before = unsafe compared[block / 64].bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue
+    if before & bit == 0 { uncompared.wrappingSubtract(1, ordering: .releasing) }
+  }
+
+  /// Something of it was not what was written: nothing more of it may be sent.
+  public var isDamaged: Bool { isBad.load(ordering: .acquiring) }
+
+  func setDamaged() { isBad.store(true, ordering: .releasing) }
+
+  /// Whether the file is still the one that was compared: same inode, size and times. A change makes it
+  /// damaged.
+  func isUnchanged(_ now: FileVersion) -> Bool {
+    if version.withLock({ $0 == now }) { return true }
+    setDamaged()
+    return false
+  }
+
+  /// We ourselves have written a new head.
+  func hasNewHead(_ new: FileVersion) { version.withLock { $0 = new } }
+
+  /// Reads body bytes that are in the page cache; how many, 0 at the file's end, or `-errno`.
+  public func readNow(_ memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+    guard let base = memory.baseAddress else { return 0 }
+    return unsafe system.readNoWait(descriptor, into: base, count: memory.count, at: bodyOffset + offset)
+  }
+
+  /// Whether the first and the last of these bytes of the body are in the page cache: what lies between was
+  /// read with them.
+  public func isResident(_ offset: Int, count: Int) -> Bool {
+    var byte: UInt8 = 0
+    let last = bodyOffset + offset + count - 1
+    return unsafe system.readNoWait(descriptor, into: &byte, count: 1, at: bodyOffset + offset) == 1
+      && system.readNoWait(descriptor, into: &byte, count: 1, at: last) == 1
+  }
+
+  /// Books a hit. True: it is the second one within `window` seconds, and nobody copies it yet, so that the
+  /// caller may.
+  public func deservesPromotion(now: Int64, window: Int64) -> Bool {
+    let before = lastHit.exchange(now, ordering: .relaxed)
+    guard before != .min, now - before <= window else { return false }
+    return !isPromoting.exchange(true, ordering: .relaxed)
+  }
+}
