@@ -29,11 +29,12 @@ let package = Package(
   dependencies: [],
   targets: [
     .target(name: "CLinux"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     module("Bytes", ["CLinux"]),
     module("IO", ["CLinux", "Bytes"]),
     module("HTTP", ["Bytes"]),
     module("Caching", ["Bytes", "HTTP"]),
-    module("Storage", ["CLinux", "Bytes", "Caching"]),
+    module("Storage", ["CLinux", "COpenSSL", "Bytes", "Caching"]),
     module("Upstream", ["CLinux", "Bytes", "IO"]),
     module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),

@@ -9,13 +9,21 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 _Static_assert(sizeof(struct linux_event) == sizeof(struct epoll_event), "epoll_event layout");
 _Static_assert(offsetof(struct linux_event, token) == offsetof(struct epoll_event, data),
@@ -121,4 +129,80 @@ void *linux_reserve(size_t bytes, int *file) {
 
 void linux_release_pages(void *start, size_t bytes) {
   if (madvise(start, bytes, MADV_REMOVE) != 0) madvise(start, bytes, MADV_DONTNEED);
+}
+
+ssize_t linux_read_no_wait(int file, void *memory, size_t count, int64_t offset) {
+  struct iovec part = {.iov_base = memory, .iov_len = count};
+  return preadv2(file, &part, 1, offset, RWF_NOWAIT);
+}
+
+ssize_t linux_list(int directory, void *memory, size_t count) {
+  return syscall(SYS_getdents64, directory, memory, count);
+}
+
+int linux_lock(int file) { return flock(file, LOCK_EX | LOCK_NB); }
+
+int linux_sync_file_system(int file) { return syncfs(file); }
+
+/* The polynomial 0x1EDC6F41 with its bits reversed. */
+static uint32_t crc_of_byte(uint32_t byte) {
+  for (int bit = 0; bit < 8; bit++) byte = byte & 1 ? byte >> 1 ^ 0x82F63B78 : byte >> 1;
+  return byte;
+}
+
+static uint32_t crc_table[256];
+
+__attribute__((constructor)) static void fill_crc_table(void) {
+  for (uint32_t i = 0; i < 256; i++) crc_table[i] = crc_of_byte(i);
+}
+
+uint32_t linux_crc32c_by_table(uint32_t sum, const void *bytes, size_t count) {
+  const uint8_t *at = bytes;
+  uint32_t crc = ~sum;
+  for (; count > 0; count--) crc = crc >> 8 ^ crc_table[(crc ^ *at++) & 255];
+  return ~crc;
+}
+
+#if defined(__x86_64__)
+#define CRC_TARGET __attribute__((target("sse4.2")))
+#define CRC_WORD(crc, word) __builtin_ia32_crc32di(crc, word)
+#define CRC_BYTE(crc, byte) __builtin_ia32_crc32qi((uint32_t)(crc), byte)
+
+static int has_crc_instruction(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2) != 0;
+}
+#elif defined(__aarch64__)
+#define CRC_TARGET __attribute__((target("crc")))
+#define CRC_WORD(crc, word) __builtin_arm_crc32cd((uint32_t)(crc), word)
+#define CRC_BYTE(crc, byte) __builtin_arm_crc32cb((uint32_t)(crc), byte)
+
+static int has_crc_instruction(void) { return (getauxval(AT_HWCAP) & 1 << 7) != 0; /* HWCAP_CRC32 */ }
+#endif
+
+#ifdef CRC_TARGET
+CRC_TARGET static uint32_t crc_by_instruction(uint32_t sum, const void *bytes, size_t count) {
+  const uint8_t *at = bytes;
+  uint64_t crc = (uint32_t)~sum;
+  for (; count >= 8; count -= 8, at += 8) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    crc = CRC_WORD(crc, word);
+  }
+  for (; count > 0; count--) crc = CRC_BYTE(crc, *at++);
+  return ~(uint32_t)crc;
+}
+#endif
+
+uint32_t linux_crc32c(uint32_t sum, const void *bytes, size_t count) {
+#ifdef CRC_TARGET
+  static int known; /* 0: not asked yet, 1: no, 2: yes. Threads that ask at once find the same. */
+  int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+  if (answer == 0) {
+    answer = has_crc_instruction() ? 2 : 1;
+    __atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+  }
+  if (answer == 2) return crc_by_instruction(sum, bytes, count);
+#endif
+  return linux_crc32c_by_table(sum, bytes, count);
 }

@@ -79,6 +79,26 @@ unsigned long linux_raise_descriptor_limit(void);
 /* Random bytes from the kernel; 0 on success. */
 int linux_random(void *bytes, size_t count);
 
+/* CRC-32C (Castagnoli) of `count` bytes that follow those whose sum is `sum`; 0 begins. By the processor's
+   instruction where it has one. */
+uint32_t linux_crc32c(uint32_t sum, const void *bytes, size_t count);
+
+/* The same without the instruction. */
+uint32_t linux_crc32c_by_table(uint32_t sum, const void *bytes, size_t count);
+
+/* Reads what is in the page cache already; -1 with EAGAIN when the disk would have to be asked, with
+   EOPNOTSUPP where the file system cannot tell. */
+ssize_t linux_read_no_wait(int file, void *memory, size_t count, int64_t offset);
+
+/* Entries of a directory as the kernel lays them out (getdents64); 0 at the end. */
+ssize_t linux_list(int directory, void *memory, size_t count);
+
+/* Takes the only lock of an open file (flock); -1 with EWOULDBLOCK when another has it. */
+int linux_lock(int file);
+
+/* Writes everything of the file system that holds `file` to its device. */
+int linux_sync_file_system(int file);
+
 /* Tells the processor that this is a loop that waits. */
 static inline void linux_pause(void) {
 #if defined(__x86_64__)
