@@ -74,6 +74,12 @@ public struct EntryName: Hashable, Sendable, BitwiseCopyable {
     self.init(digest: digest.span)
   }
 
+  /// - Parameter hex: Exactly 64 digits in lower case.
+  public init?(hex: String) {
+    let bytes = Array(hex.utf8)
+    self.init(hex: bytes.span)
+  }
+
   private static func digit(_ byte: UInt8) -> UInt8? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
