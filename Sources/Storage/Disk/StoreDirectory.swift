@@ -141,10 +141,12 @@ public final class StoreDirectory: Sendable {
 }
 
 extension DiskSystem {
+  static let replacementSuffix = ".new"
+
   /// Gives a file new bytes in one step: whoever looks, at any time and after any crash, finds the old ones or
   /// the new. 0, or `-errno`.
   public func replace(_ name: String, in directory: CInt, with bytes: Span<UInt8>) -> CInt {
-    let temporary = name + ".new"
+    let temporary = name + Self.replacementSuffix
     let file = open(temporary, in: directory, flags: O_WRONLY | O_CREAT | O_TRUNC)
     guard file >= 0 else { return file }
     var result = writeFully(file, bytes, at: 0)

@@ -4,6 +4,8 @@ public import Bytes
 /// docs/store-format.md has every byte.
 public struct VaryRecord: Equatable, Sendable {
   public var key: [UInt8]
+  /// Canonical URL (L7).
+  public var url: [UInt8]
   /// Lower-case, sorted, joined with commas; the empty one is that of the response without `Vary`. Newest
   /// first, 1 to 4.
   public var lists: [[UInt8]]
@@ -14,8 +16,11 @@ public struct VaryRecord: Equatable, Sendable {
   /// Milliseconds since 1970.
   public var created: Int64
 
-  public init(key: [UInt8], lists: [[UInt8]], born: UInt64, purgeSequence: UInt64, created: Int64) {
+  public init(
+    key: [UInt8], url: [UInt8], lists: [[UInt8]], born: UInt64, purgeSequence: UInt64, created: Int64
+  ) {
     self.key = key
+    self.url = url
     self.lists = lists
     self.born = born
     self.purgeSequence = purgeSequence
@@ -24,7 +29,7 @@ public struct VaryRecord: Equatable, Sendable {
 
   static let magic = FileMagic(text: "LarderV\n")
   public static let version: UInt16 = 1
-  static let fixedBytes = 60
+  static let fixedBytes = 64
   public static let sizeLimit = 1 << 20
 
   public func write(store: UInt64, to output: inout OutputBuffer) {
@@ -35,15 +40,17 @@ public struct VaryRecord: Equatable, Sendable {
     output.append(little: Self.version)
     output.append(little: ~Self.version)
     output.append(little: UInt32(key.count))
+    output.append(little: UInt32(url.count))
     output.append(little: UInt32(text.count))
     output.append(little: store)
     output.append(little: born)
     output.append(little: purgeSequence)
     output.append(little: created)
     output.append(little: UInt32(lists.count))
-    output.append(little: crc32c(text.span, continuing: crc32c(key.span)))
+    output.append(little: crc32c(text.span, continuing: crc32c(url.span, continuing: crc32c(key.span))))
     output.append(little: crc32c(output.bytes.extracting(start..<output.count)))
     output.append(key)
+    output.append(url)
     output.append(text)
   }
 
@@ -62,17 +69,20 @@ public struct VaryRecord: Equatable, Sendable {
     }
     reader = NumberReader(file, at: FileMagic.byteCount)
     let keyBytes = Int(reader.next(UInt32.self))
+    let urlBytes = Int(reader.next(UInt32.self))
     let textBytes = Int(reader.next(UInt32.self))
     guard reader.next(UInt64.self) == store else { throw .foreign }
-    guard file.count == fixedBytes + keyBytes + textBytes else { throw .damaged(.size) }
+    guard file.count == fixedBytes + keyBytes + urlBytes + textBytes else { throw .damaged(.size) }
     var record = VaryRecord(
-      key: [], lists: [], born: reader.next(), purgeSequence: reader.next(), created: reader.next())
+      key: [], url: [], lists: [], born: reader.next(), purgeSequence: reader.next(), created: reader.next())
     let count = reader.next(UInt32.self)
     guard reader.next(UInt32.self) == crc32c(file.extracting(fixedBytes..<file.count)) else {
       throw .damaged(.lists)
     }
-    record.key = octets(file, fixedBytes..<fixedBytes + keyBytes)
-    record.lists = octets(file, fixedBytes + keyBytes..<file.count)
+    let urlStart = fixedBytes + keyBytes
+    record.key = octets(file, fixedBytes..<urlStart)
+    record.url = octets(file, urlStart..<urlStart + urlBytes)
+    record.lists = octets(file, urlStart + urlBytes..<file.count)
       .split(separator: UInt8.lineFeed, omittingEmptySubsequences: false).map(Array.init)
     guard (1...VaryLists.limit).contains(record.lists.count), record.lists.count == count else {
       throw .damaged(.lists)
