@@ -42,6 +42,22 @@ public import Synchronization
     self.body = body
     unsafe self.arena = .passUnretained(arena)
   }
+
+  /// The same response with its body in another place.
+  init(copying other: EntryRef, body: BodyRef, arena: SlabArena) {
+    isSoftlyPurged = Atomic(other.it.isSoftlyPurged.load(ordering: .relaxed))
+    status = other.it.status
+    headCount = other.it.headCount
+    keyCount = other.it.keyCount
+    urlCount = other.it.urlCount
+    born = other.it.born
+    freshness = other.it.freshness
+    urlHash = other.it.urlHash
+    etag = other.it.etag
+    lastModified = other.it.lastModified
+    self.body = body
+    unsafe self.arena = .passUnretained(arena)
+  }
 }
 
 /// The address of an entry record together with one counted reference to it, passed on by hand. Only the

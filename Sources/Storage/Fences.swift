@@ -30,8 +30,10 @@ public enum FenceVerdict: Sendable, Equatable {
   private let state = Guarded(State())
   private let arena: SlabArena
 
-  init(arena: SlabArena) {
+  /// - Parameter first: Numbers begin behind this one.
+  init(arena: SlabArena, behind first: UInt64 = 0) {
     self.arena = arena
+    state.withLock { $0.sequence = first }
     unsafe slots = .allocate(capacity: Fences.slotCount)
     for i in 0..<Fences.slotCount { unsafe (slots + i).initialize(to: Atomic(0)) }
     arena.charge(Fences.slotCount * MemoryLayout<UInt64>.stride)
@@ -86,6 +88,27 @@ public enum FenceVerdict: Sendable, Equatable {
     state.withLock { $0.verdict(born: born, urlHash: urlHash, floor: 0) }
   }
 
+  /// From now on, purges are kept until this number has `ended`, as if something had been born before all of
+  /// them: for what lies on a disk and may not be known yet. To be called before anything is born.
+  func holdAll() -> UInt64 {
+    state.withLock { $0.inFlight.append(0) }
+    return 0
+  }
+
+  /// Takes up a purge of an earlier life of the process, whose number is below all that this one gives out.
+  /// For what was stored then; see `holdAll`.
+  func restore(urlHash: KeyHash, sequence: UInt64, soft: Bool) {
+    let change = state.withLock { state in
+      let before = state.records.count
+      state.enter(urlHash, sequence, soft: soft)
+      let slot = Int(truncatingIfNeeded: urlHash.high) & (Fences.slotCount - 1)
+      unsafe slots[slot].store(
+        max(sequence, slots[slot].load(ordering: .relaxed)), ordering: .releasing)
+      return state.records.count - before
+    }
+    arena.charge(change * Fences.recordBytes)
+  }
+
   /// Makes a purge visible to all look-ups and commits. The caller then removes the entries and calls
   /// `ended` with the purge's number.
   func purge(urlHash: KeyHash, soft: Bool) -> UInt64 {
@@ -124,18 +147,22 @@ public enum FenceVerdict: Sendable, Equatable {
     mutating func record(_ urlHash: KeyHash, soft: Bool) -> UInt64 {
       sequence += 1
       inFlight.append(sequence)
-      if soft {
-        records[urlHash, default: Record()].soft = sequence
-      } else {
-        records[urlHash, default: Record()].hard = sequence
-      }
-      order.append((sequence, urlHash))
+      enter(urlHash, sequence, soft: soft)
       if order.count - orderStart > 2 * records.count + 64 { dropReplaced() }
       if records.count > Fences.recordLimit {
         floor = order[orderStart].sequence
         forgetFirst()
       }
       return sequence
+    }
+
+    mutating func enter(_ urlHash: KeyHash, _ sequence: UInt64, soft: Bool) {
+      if soft {
+        records[urlHash, default: Record()].soft = sequence
+      } else {
+        records[urlHash, default: Record()].hard = sequence
+      }
+      order.append((sequence, urlHash))
     }
 
     /// Forgets the purges that nothing in flight is older than. Returns how many records went.

@@ -13,6 +13,7 @@ struct KeptResponse {
   /// The number that it has always had: a copy in another tier inherits it (L19).
   var born: UInt64
   var facts: EntryFacts
+  var isSoftlyPurged = false
   /// The serialised head.
   var head: [UInt8]
 }
@@ -35,6 +36,7 @@ extension MemoryStore {
     let bytes = EntryRef.blockBytes(head: kept.head.count, key: kept.key.count, url: kept.url.count)
     let block = unsafe allocateEvicting(bytes) ?? arena.allocateSomewhere(bytes)
     let entry = unsafe makeEntry(in: block, fill: carrier, head: kept.head.span, facts: kept.facts, body: body)
+    if kept.isSoftlyPurged { entry.it.isSoftlyPurged.store(true, ordering: .relaxed) }
     let outcome = install(entry, of: carrier, isKept: true)
     if outcome != .stored && outcome != .storedStale { entry.release() }
     restoreBudget()
@@ -71,19 +73,50 @@ extension MemoryStore {
     return unsafe fill(UnsafeMutableRawBufferPointer(start: block.pointer, count: count), offset)
   }
 
-  /// Drops the entry with this number if its body lies in a file and it was not used after `since`.
-  func dropFile(hash: KeyHash, urlHash: KeyHash, born: UInt64, unusedSince since: CacheSeconds) -> Bool {
+  enum DropOutcome { case dropped, used, gone }
+
+  /// Drops the entry whose body lies in `file` unless it was used after `since`.
+  func drop(_ file: OpenFile, unusedSince since: CacheSeconds) -> DropOutcome {
     var garbage = Garbage()
-    let isDropped = stripe(of: hash).withLock { stripe in
-      let nodes = urls.nodes(of: urlHash, inKeyStripe: stripe.number)
-      guard let node = nodes.first(where: { $0.it.entry?.it.born == born }), let entry = node.it.entry,
-        entry.it.body.file != nil, node.it.lastUse <= since
-      else { return false }
-      if let entry = dropContents(of: node, in: &stripe) { garbage.add(entry) }
+    let outcome = stripe(of: file.hash).withLock { stripe -> DropOutcome in
+      let nodes = urls.nodes(of: file.urlHash, inKeyStripe: stripe.number)
+      let found = nodes.first {
+        guard let held = $0.it.entry?.it.body.file else { return false }
+        return ObjectIdentifier(held) == file.id
+      }
+      guard let found else { return .gone }
+      guard found.it.lastUse <= since else { return .used }
+      if let entry = dropContents(of: found, in: &stripe) { garbage.add(entry) }
       publishOldest(of: stripe)
+      return .dropped
+    }
+    garbage.release()
+    return outcome
+  }
+
+  /// Puts an entry with `body` in the place of `old`, whose body is the same but lies in `file`. False: that
+  /// is not there any more.
+  func promote(_ old: borrowing EntryHandle, of file: StoredFile, body: BodyRef) -> Bool {
+    let head = old.head
+    let bytes = EntryRef.blockBytes(head: head.count, key: old.key.count, url: old.url.count)
+    guard let block = unsafe allocateEvicting(bytes) else {
+      body.release()
+      return false
+    }
+    let record = EntryRecord(copying: old.entry, body: body, arena: arena)
+    let entry = unsafe EntryRef.make(in: block, record: record, head: head, key: old.key, url: old.url)
+    var garbage = Garbage()
+    let isDone = stripe(of: file.hash).withLock { stripe in
+      let nodes = urls.nodes(of: file.urlHash, inKeyStripe: stripe.number)
+      // The very entry: what was purged or replaced meanwhile is not there.
+      let found = nodes.first { unsafe $0.it.entry?.pointer == old.entry.pointer }
+      guard let found, let replaced = found.it.entry else { return false }
+      found.it.entry = entry
+      garbage.add(replaced)
       return true
     }
     garbage.release()
-    return isDropped
+    if !isDone { entry.release() }
+    return isDone
   }
 }

@@ -28,12 +28,14 @@ import Synchronization
   /// - Parameter budget: Bytes for everything that the store holds (L31).
   /// - Parameter seed: Also the seed of the hashes that callers pass in.
   /// - Parameter wakers: One for each worker.
+  /// - Parameter firstSequence: Births and purges are numbered from here on.
   public init(
-    budget: Int, seed: HashSeed, workerCount: Int, options: StoreOptions, wakers: [any FillWaker]
+    budget: Int, seed: HashSeed, workerCount: Int, options: StoreOptions, wakers: [any FillWaker],
+    firstSequence: UInt64 = 0
   ) {
     precondition(wakers.count == workerCount, "a waker for each worker")
     arena = SlabArena(budget: budget)
-    fences = Fences(arena: arena)
+    fences = Fences(arena: arena, behind: firstSequence)
     urls = URLIndex(arena: arena)
     self.options = options
     inFlight = InFlightMemory(limit: options.inFlightLimit)

@@ -9,12 +9,14 @@ public import Synchronization
 /// disk thread: the last close of a removed file gives its blocks back, which may take a while.
 @safe public final class StoredFile: Sendable {
   public let name: EntryName
+  /// Of the key and of the canonical URL, by which the memory tier finds the entry.
+  let hash: KeyHash
+  let urlHash: KeyHash
   public let descriptor: CInt
   /// Of the body's first byte in the file.
   public let bodyOffset: Int
   public let bodyLength: Int
-  /// CRC32C of each block of `EntryFile.blockBytes`.
-  let checksums: [UInt32]
+  let table: BlockTable
   /// A bit for each block that has been compared.
   private nonisolated(unsafe) let compared: UnsafeMutablePointer<Atomic<UInt64>>
   private let wordCount: Int
@@ -33,20 +35,22 @@ public import Synchronization
 
   /// - Parameter close: Called with the descriptor at the end; must not block.
   init(
-    name: EntryName, descriptor: CInt, bodyOffset: Int, bodyLength: Int, checksums: [UInt32],
+    name: EntryName, hash: KeyHash, urlHash: KeyHash, descriptor: CInt, bodyOffset: Int, table: BlockTable,
     version: FileVersion, system: DiskSystem, now: Int64, close: @escaping @Sendable (CInt) -> Void
   ) {
     self.name = name
+    self.hash = hash
+    self.urlHash = urlHash
     self.descriptor = descriptor
     self.bodyOffset = bodyOffset
-    self.bodyLength = bodyLength
-    self.checksums = checksums
+    bodyLength = table.bodyLength
+    self.table = table
     self.version = Guarded(version, sharesCacheLines: true)
     self.system = system
     lookedAtVersionAt = Atomic(now)
     self.close = close
-    wordCount = (checksums.count + 63) / 64
-    uncompared = Atomic(checksums.count)
+    wordCount = (table.blockCount + 63) / 64
+    uncompared = Atomic(table.blockCount)
     unsafe compared = .allocate(capacity: max(wordCount, 1))
     for i in 0..<max(wordCount, 1) { unsafe (compared + i).initialize(to: Atomic(0)) }
   }
@@ -73,13 +77,13 @@ public import Synchronization
   }
 
   private func isCompared(_ block: Int) -> Bool {
-    // SAFETY: `block` is less than the count of checksums, for which there are bits.
+    // SAFETY: `block` is less than the count of blocks, for which there are bits.
     unsafe compared[block / 64].load(ordering: .acquiring) & (1 << UInt64(block % 64)) != 0
   }
 
   /// Notes that a block's bytes have the right checksum.
   func setCompared(_ block: Int) {
-    precondition(block >= 0 && block < checksums.count, "no such block")
+    precondition(block >= 0 && block < table.blockCount, "no such block")
     let bit: UInt64 = 1 << UInt64(block % 64)
     let before = unsafe compared[block / 64].bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue
     if before & bit == 0 { uncompared.wrappingSubtract(1, ordering: .releasing) }

@@ -1,0 +1,78 @@
+import Bytes
+public import Caching
+import Glibc
+import Synchronization
+
+/// What goes wrong with the disk: it is said once a minute, shown by `/ready`, and writing rests for a moment,
+/// so that a full disk costs no more than an error a second.
+public final class DiskHealth: Sendable {
+  public enum Operation: String, Sendable {
+    case open, read, write, remove, log = "write the purge log of", checkpoint = "write the index of"
+  }
+
+  /// Seconds for which nothing is written after a failure.
+  static let rest: CacheSeconds = 1
+  static let reportInterval: CacheSeconds = 60
+
+  private struct State {
+    var fault: String?
+    var faultCode: CInt = 0
+    var restsUntil: CacheSeconds = .min
+    var reportedAt: CacheSeconds = .min
+    var unreported = 0
+  }
+
+  private let state = Guarded(State())
+  private let givenUp = Atomic<Bool>(false)
+  private let report: @Sendable (String) -> Void
+
+  init(report: @escaping @Sendable (String) -> Void) { self.report = report }
+
+  /// The last failure of writing or reading, until one succeeds; `nil`: all is well.
+  public var fault: String? { state.withLock { $0.fault } }
+
+  /// No disk thread is to be asked any more.
+  var isGivenUp: Bool { givenUp.load(ordering: .relaxed) }
+
+  func giveUp() { givenUp.store(true, ordering: .relaxed) }
+
+  /// May something be written now?
+  func mayWrite(now: CacheSeconds) -> Bool { state.withLock { now >= $0.restsUntil } }
+
+  func failed(_ operation: Operation, _ code: CInt, now: CacheSeconds) {
+    // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
+    let text = unsafe "cannot \(operation.rawValue) the disk cache: \(String(cString: strerror(code)))"
+    let line = state.withLock { state -> String? in
+      state.fault = text
+      state.faultCode = code
+      if operation != .read, operation != .open { state.restsUntil = now + DiskHealth.rest }
+      return state.mayReport(now) ? text : nil
+    }
+    if let line { report(line) }
+  }
+
+  /// A file was not as it was written.
+  func damaged(_ path: String, _ what: String, now: CacheSeconds) {
+    let line = state.withLock { $0.mayReport(now) ? "the cache file \(path) \(what); removed" : nil }
+    if let line { report(line) }
+  }
+
+  func succeeded() {
+    let isNews = state.withLock { state in
+      defer { state.fault = nil }
+      return state.fault != nil
+    }
+    if isNews { report("the disk cache works again") }
+  }
+}
+
+extension DiskHealth.State {
+  fileprivate mutating func mayReport(_ now: CacheSeconds) -> Bool {
+    guard reportedAt == .min || now - reportedAt >= DiskHealth.reportInterval else {
+      unreported += 1
+      return false
+    }
+    reportedAt = now
+    return true
+  }
+}

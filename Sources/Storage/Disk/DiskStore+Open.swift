@@ -1,0 +1,318 @@
+import Bytes
+import Caching
+public import Glibc
+import Synchronization
+
+/// From a name to an entry in the memory tier's index whose body lies in its file.
+extension DiskStore {
+  /// Has a disk thread find the entry and install it, and then calls `answer` there.
+  public func open(
+    _ request: DiskRequest, answer: @escaping @Sendable (DiskAnswer) -> Void
+  ) {
+    threads.submit { answer(DiskAnswer(self.load(request), name: request.name)) }
+  }
+
+  /// On a disk thread.
+  func load(_ request: DiskRequest) -> DiskAnswer.Kind {
+    let began = clock.microseconds
+    defer {
+      counters.reads.count()
+      counters.readMicroseconds.count(Int(clock.microseconds - began))
+    }
+    guard let file = openFile(request.name) else {
+      counters.misses.count()
+      return .nothing
+    }
+    let answer = read(file, for: request)
+    if case .nothing = answer { counters.misses.count() }
+    return answer
+  }
+
+  /// The descriptor, open for reading; `nil`: the file is not there, or cannot be opened.
+  private func openFile(_ name: EntryName) -> CInt? {
+    let file = system.open(path(name), in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
+    if file >= 0 { return file }
+    if file == -ENOENT {
+      remove(name)
+    } else {
+      counters.readErrors.count()
+      health.failed(.open, -file, now: now)
+    }
+    return nil
+  }
+
+  /// Owns `file`.
+  private func read(_ file: CInt, for request: DiskRequest) -> DiskAnswer.Kind {
+    var facts = FileFacts()
+    var reader = makeReader()
+    let result = system.facts(file, &facts)
+    guard result == 0 else {
+      system.close(file)
+      failed(.system(-result), request.name)
+      return .nothing
+    }
+    do throws(StoredFileFailure) {
+      switch try reader.contents(of: file, fileBytes: facts.size, now: now) {
+      case .varyRecord(let record):
+        system.close(file)
+        return record.key == request.key ? .varies(record.lists) : .nothing
+      case .entry(let entry):
+        guard !entry.isPartial, reader.bytes.extracting(entry.key).equals(request.key.span) else {
+          system.close(file)
+          return .nothing
+        }
+        guard entry.name(in: reader.bytes) == request.name else { throw .unusable(.damaged(.name)) }
+        return try install(entry, file, facts, hash: request.hash, name: request.name, &reader)
+      }
+    } catch {
+      system.close(file)
+      failed(error, request.name)
+      return .nothing
+    }
+  }
+
+  private func install(
+    _ entry: DecodedEntry, _ file: CInt, _ facts: FileFacts, hash: KeyHash, name: EntryName,
+    _ reader: inout StoredFileReader
+  ) throws(StoredFileFailure) -> DiskAnswer.Kind {
+    let kept = KeptResponse(entry, hash: hash, in: reader.bytes, seed: memory.seed)
+    let verdict = memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash)
+    guard verdict != .hard else {
+      system.close(file)
+      remove(name, born: kept.born)
+      return .nothing
+    }
+    noteFound(name, kept, entry, facts, hasRemark: verdict == .soft)
+    let table = try reader.table(of: entry, in: file)
+    let stored = StoredFile(
+      name: name, hash: hash, urlHash: kept.urlHash, descriptor: file, bodyOffset: entry.bodyOffset,
+      table: table, version: facts.version, system: system, now: now,
+      close: { [self] descriptor in
+        openCount.count(-1)
+        threads.submit { self.system.close(descriptor) }
+      })
+    openCount.count()
+    // A small body is compared at once; of a larger one each block before it is sent.
+    if table.blockCount == 1 {
+      do throws(StoredFileFailure) {
+        try reader.readBlock(0, of: entry, table, in: file)
+      } catch {
+        // The descriptor is closed by `stored`.
+        failed(error, name)
+        return .nothing
+      }
+      stored.setCompared(0)
+    }
+    var response = kept
+    response.isSoftlyPurged = entry.facts.isSoftlyPurged || index.peek(name)?.flags.contains(.softlyPurged) ?? false
+    switch memory.install(response, in: stored) {
+    case .stored, .storedStale:
+      counters.opens.count()
+      keepOpen(stored)
+      return .installed
+    case .superseded: return .installed
+    case .fenced:
+      remove(name, born: kept.born)
+      return .nothing
+    case .noRoom: return .nothing
+    }
+  }
+
+  /// The scan has not come this far yet.
+  private func noteFound(
+    _ name: EntryName, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts, hasRemark: Bool
+  ) {
+    if index.find(name, now: now) != nil { return }
+    let found = DiskEntry(name: name, kept.urlHash, entry, facts)
+    _ = index.insertFound(found) {
+      self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash)
+    }
+  }
+
+  /// Nothing of a bad file is served again.
+  func failed(_ failure: StoredFileFailure, _ name: EntryName) {
+    switch failure {
+    case .system(let code):
+      counters.readErrors.count()
+      health.failed(.read, code, now: now)
+    case .unusable(.unknownVersion): break
+    case .unusable(.foreign): remove(name)
+    case .unusable(.damaged(let damage)):
+      counters.damaged.count()
+      health.damaged(path(name), damage.text, now: now)
+      removeDamaged(name)
+    }
+  }
+
+  private func removeDamaged(_ name: EntryName) {
+    withNameLocked(name) {
+      let entry = index.remove(name, born: .max)
+      let result = system.unlink(path(name), in: directory.descriptor)
+      if result != 0, result != -ENOENT { health.failed(.remove, -result, now: now) }
+      if let entry { index.unlinked(bytes: entry.bytes) }
+    }
+  }
+
+  // MARK: Bodies
+
+  /// Blocks that are compared or read ahead at once.
+  static let blocksAhead = 8
+
+  /// Has a disk thread compare the next blocks from `offset` on, or bring them into the page cache, and then
+  /// calls `done` there.
+  public func prepare(_ file: StoredFile, from offset: Int, done: @escaping @Sendable () -> Void) {
+    threads.submit {
+      let began = self.clock.microseconds
+      self.compare(file, from: StoredFile.block(of: offset), count: DiskStore.blocksAhead)
+      self.counters.reads.count()
+      self.counters.readMicroseconds.count(Int(self.clock.microseconds - began))
+      done()
+    }
+  }
+
+  /// On a disk thread: reads blocks and compares those that have not been.
+  private func compare(_ file: StoredFile, from first: Int, count: Int) {
+    guard looksUnchanged(file) else { return }
+    let end = min(first + count, file.table.blockCount)
+    var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
+    for block in first..<max(end, first) {
+      let range = file.table.range(block)
+      // SAFETY: a block is at most as long as the buffer.
+      let result = unsafe buffer.withUnsafeMutableBytes {
+        unsafe system.readFully(
+          file.descriptor, into: $0.baseAddress!, count: range.count, at: file.bodyOffset + range.lowerBound)
+      }
+      guard result >= 0 else {
+        file.setDamaged()
+        _ = memory.drop(OpenFile(file), unusedSince: .max)
+        return failed(.system(CInt(-result)), file.name)
+      }
+      guard result == range.count, file.table.matches(block, buffer.span.extracting(0..<range.count)) else {
+        return turnedOutBad(file)
+      }
+      file.setCompared(block)
+    }
+  }
+
+  private func turnedOutBad(_ file: StoredFile) {
+    file.setDamaged()
+    _ = memory.drop(OpenFile(file), unusedSince: .max)
+    failed(.unusable(.damaged(.body)), file.name)
+  }
+
+  /// False: somebody has changed the file behind our back, and nothing of it is served any more.
+  func looksUnchanged(_ file: StoredFile) -> Bool {
+    var facts = FileFacts()
+    file.lookedAtVersionAt.store(now, ordering: .relaxed)
+    guard system.facts(file.descriptor, &facts) == 0, file.isUnchanged(facts.version) else {
+      file.setDamaged()
+      _ = memory.drop(OpenFile(file), unusedSince: .max)
+      return false
+    }
+    return true
+  }
+
+  /// For a hit, on a worker: false when the file is not the one any more that was compared. The look costs one
+  /// `fstat` a minute.
+  public func isCurrent(_ file: StoredFile, now: CacheSeconds) -> Bool {
+    if file.isDamaged { return false }
+    guard now - file.lookedAtVersionAt.load(ordering: .relaxed) >= options.versionInterval else { return true }
+    return looksUnchanged(file)
+  }
+
+  // MARK: Open files
+
+  /// Most open files that are looked at to find one that nobody has used for a while.
+  private static let looksForIdle = 64
+  private static let idleSeconds: CacheSeconds = 10
+
+  private func keepOpen(_ file: StoredFile) {
+    opened.withLock { $0.append(OpenFile(file)) }
+    var looks = 0
+    while openCount.value > options.openFiles, let oldest = opened.withLock({ $0.popFirst() }) {
+      looks += 1
+      let since = looks > DiskStore.looksForIdle ? .max : now - DiskStore.idleSeconds
+      if memory.drop(oldest, unusedSince: since) == .used { opened.withLock { $0.append(oldest) } }
+    }
+  }
+
+  // MARK: Promotion
+
+  /// Brings the body of an entry that was hit again into memory, where `StoredFile.deservesPromotion` has
+  /// said so.
+  public func promote(_ entry: consuming EntryHandle, hash: KeyHash) {
+    guard let file = entry.file, file.bodyLength <= options.memoryObject else { return }
+    let held = HeldEntry(entry, hash: hash)
+    let isTaken = threads.defer(bytes: file.bodyLength) { self.bringIntoMemory(held, file) }
+    if !isTaken { file.isPromoting.store(false, ordering: .relaxed) }
+  }
+
+  private func bringIntoMemory(_ held: HeldEntry, _ file: StoredFile) {
+    let body = unsafe memory.makeBody(length: file.bodyLength) { piece, offset in
+      let count = unsafe self.system.readFully(
+        file.descriptor, into: piece.baseAddress!, count: piece.count, at: file.bodyOffset + offset)
+      // A piece is a block.
+      let bytes = unsafe Span<UInt8>(_unsafeElements: UnsafeBufferPointer(piece.bindMemory(to: UInt8.self)))
+      return count == piece.count && file.table.matches(StoredFile.block(of: offset), bytes)
+    }
+    guard let body else {
+      // Bad blocks are told from a want of room by comparing them.
+      return compare(file, from: 0, count: file.table.blockCount)
+    }
+    if memory.promote(held.entry, of: file, body: body) { counters.promotions.count() }
+  }
+}
+
+/// An entry that a disk thread works on.
+final class HeldEntry: Sendable {
+  let entry: EntryHandle
+  let hash: KeyHash
+  let varyNames: [UInt8]
+  let varyValues: [UInt8]
+  let selecting: KeyHash
+
+  init(
+    _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8] = [], varyValues: [UInt8] = [],
+    selecting: KeyHash = KeyHash(low: 0, high: 0)
+  ) {
+    self.entry = entry
+    self.hash = hash
+    self.varyNames = varyNames
+    self.varyValues = varyValues
+    self.selecting = selecting
+  }
+}
+
+extension KeptResponse {
+  /// - Parameter bytes: What `entry` was read from.
+  init(_ entry: DecodedEntry, hash: KeyHash, in bytes: Span<UInt8>, seed: HashSeed) {
+    let url = bytes.extracting(entry.url)
+    let facts = entry.facts
+    self.init(
+      hash: hash, key: bytes.extracting(entry.key).array, urlHash: seed.hash(url), url: url.array,
+      varyNames: bytes.extracting(entry.varyNames).array, selecting: entry.selecting, born: facts.born,
+      facts: EntryFacts(
+        status: facts.status, freshness: facts.freshness, etag: facts.etag, lastModified: facts.lastModified),
+      isSoftlyPurged: facts.isSoftlyPurged, head: bytes.extracting(entry.head).array)
+  }
+}
+
+extension DiskEntry {
+  /// What the index keeps of a file that was read.
+  init(name: EntryName, _ urlHash: KeyHash, _ entry: DecodedEntry, _ facts: FileFacts) {
+    var flags: Flags = []
+    if entry.facts.isSoftlyPurged { flags.insert(.softlyPurged) }
+    if entry.facts.etag != nil || entry.facts.lastModified != nil { flags.insert(.hasValidators) }
+    self.init(
+      name: name, urlHash: urlHash.low, born: entry.facts.born, blocks: UInt32(clamping: facts.blocks),
+      lastUse: 0, usefulUntil: DiskStore.usefulUntil(entry.facts.freshness, hasValidators: !flags.isDisjoint(with: .hasValidators)),
+      flags: flags)
+  }
+}
+
+extension DiskStore {
+  /// An entry with validators is worth keeping as long as it is used at all: the origin may confirm it.
+  static func usefulUntil(_ freshness: Freshness, hasValidators: Bool) -> CacheSeconds {
+    hasValidators ? CacheSeconds(UInt32.max) : freshness.usefulUntil
+  }
+}

@@ -1,0 +1,335 @@
+import Bytes
+public import Caching
+import Glibc
+import Synchronization
+
+/// From the memory tier to a file: a response that was stored, and the head that a 304 has renewed.
+extension DiskStore {
+  /// Has a disk thread write an entry that the memory tier has just stored. Nobody waits: when the disk is
+  /// slower than the origins, entries do without it.
+  ///
+  /// - Parameters:
+  ///   - hash: Of its key.
+  ///   - varyNames: What it varies on: lower-case, sorted, joined with commas.
+  ///   - selecting: Hash of these fields in the request that it answered, and what they said, for people.
+  public func keep(
+    _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8], selecting: KeyHash,
+    varyValues: [UInt8]
+  ) {
+    let name = EntryName(key: entry.key, varyNames: varyNames.span, selecting: selecting)
+    guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
+    guard admission.admits(name) else { return counters.skippedForUses.count() }
+    let bytes = entry.bodyLength + entry.head.count
+    let held = HeldEntry(
+      entry, hash: hash, varyNames: varyNames, varyValues: varyValues, selecting: selecting)
+    let isTaken = threads.defer(bytes: bytes) { self.write(held, name) }
+    if !isTaken { counters.skippedForQueue.count() }
+  }
+
+  /// Has a disk thread write the head that a 304 has brought into the file of the entry, or all of it where
+  /// that is not possible.
+  public func renew(
+    _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8], selecting: KeyHash,
+    varyValues: [UInt8]
+  ) {
+    let name = EntryName(key: entry.key, varyNames: varyNames.span, selecting: selecting)
+    guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
+    let bytes = entry.file == nil ? entry.bodyLength : 0
+    let held = HeldEntry(
+      entry, hash: hash, varyNames: varyNames, varyValues: varyValues, selecting: selecting)
+    let isTaken = threads.defer(bytes: bytes) { self.writeHead(held, name) }
+    if !isTaken { counters.skippedForQueue.count() }
+  }
+
+  // MARK: A whole file
+
+  /// On a disk thread.
+  func write(_ held: HeldEntry, _ name: EntryName) {
+    let names = held.names
+    let head = held.entry.head
+    guard let layout = EntryFile.Layout(names, headBytes: head.count) else { return }
+    guard isWanted(held, name) else { return }
+    let fileBytes = layout.fileBytes(bodyLength: held.entry.bodyLength)
+    let reserved = DiskStore.spaceTaken(fileBytes)
+    guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
+    let temporary = temporaryPath()
+    let file = system.open(temporary, in: directory.descriptor, flags: O_WRONLY | O_CREAT | O_EXCL)
+    guard file >= 0 else {
+      index.release(reserved)
+      return writeFailed(-file)
+    }
+    var facts = FileFacts()
+    var result = writeAll(held, names, layout, to: file)
+    if result == 0 { result = system.facts(file, &facts) }
+    system.close(file)
+    guard result == 0 else {
+      _ = system.unlink(temporary, in: directory.descriptor)
+      index.release(reserved)
+      return writeFailed(-result)
+    }
+    put(temporary, held, name, blocks: facts.blocks, reserved: reserved)
+    counters.writtenBytes.count(fileBytes)
+    if options.memoryObject == 0 { leaveMemory(held, name) }
+  }
+
+  /// Not purged, and not outrun by a newer response.
+  private func isWanted(_ held: HeldEntry, _ name: EntryName) -> Bool {
+    if let known = index.peek(name), known.born > held.entry.born { return false }
+    return memory.fences.isEntryFenced(born: held.entry.born, urlHash: held.entry.urlHash) != .hard
+  }
+
+  /// Room within `size`, for which others leave.
+  private func makeRoom(_ bytes: Int) -> Bool {
+    for _ in 0..<64 {
+      if index.reserve(bytes) { return true }
+      guard evictSome() else { return index.reserve(bytes) }
+    }
+    return false
+  }
+
+  /// What a file of so many bytes will take, before the file system says.
+  static func spaceTaken(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
+
+  private func writeAll(
+    _ held: HeldEntry, _ names: borrowing EntryFile.Names, _ layout: EntryFile.Layout, to file: CInt
+  ) -> CInt {
+    let length = held.entry.bodyLength
+    var header = OutputBuffer(capacity: layout.bodyOffset)
+    let stamp = EntryFile.writeHeader(
+      names, held.facts, head: held.entry.head, layout: layout, bodyLength: length,
+      created: clock.storeClock.wall(now) * 1000, store: directory.meta.identity, clock: clock.storeClock,
+      to: &header)
+    var result = system.writeFully(file, header.bytes, at: 0)
+    var checksums = BlockChecksums()
+    if result == 0 { result = writeBody(held, at: layout.bodyOffset, to: file, &checksums) }
+    guard result == 0 else { return result }
+    var trailer = OutputBuffer(capacity: BlockTable.trailerBytes(bodyLength: length))
+    checksums.finished().write(stamp: stamp, to: &trailer)
+    return system.writeFully(file, trailer.bytes, at: layout.bodyOffset + length)
+  }
+
+  private func writeBody(
+    _ held: HeldEntry, at offset: Int, to file: CInt, _ checksums: inout BlockChecksums
+  ) -> CInt {
+    if let source = held.entry.file { return copyBody(source, at: offset, to: file, &checksums) }
+    var at = offset
+    for i in 0..<held.entry.bodySegmentCount {
+      let (base, count) = unsafe held.entry.bodySegment(i)
+      // SAFETY: the segment lives as long as the entry, which `held` counts.
+      let bytes = unsafe Span<UInt8>(_unsafeStart: base, count: count)
+      checksums.append(bytes)
+      let result = system.writeFully(file, bytes, at: at)
+      if result != 0 { return result }
+      at += count
+    }
+    return 0
+  }
+
+  private func copyBody(
+    _ source: StoredFile, at offset: Int, to file: CInt, _ checksums: inout BlockChecksums
+  ) -> CInt {
+    var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
+    for block in 0..<source.table.blockCount {
+      let range = source.table.range(block)
+      // SAFETY: a block is at most as long as the buffer.
+      let count = unsafe buffer.withUnsafeMutableBytes {
+        unsafe system.readFully(
+          source.descriptor, into: $0.baseAddress!, count: range.count,
+          at: source.bodyOffset + range.lowerBound)
+      }
+      let bytes = buffer.span.extracting(0..<range.count)
+      guard count == range.count, source.table.matches(block, bytes) else { return -EIO }
+      checksums.append(bytes)
+      let result = system.writeFully(file, bytes, at: offset + range.lowerBound)
+      if result != 0 { return result }
+    }
+    return 0
+  }
+
+  /// Moves a finished file to its place and enters it into the index.
+  private func put(_ temporary: String, _ held: HeldEntry, _ name: EntryName, blocks: Int, reserved: Int) {
+    let entry = DiskEntry(held, name, blocks: blocks)
+    let isPut = withNameLocked(name) {
+      guard isWanted(held, name), moveIntoPlace(temporary, name) else { return false }
+      let outcome = index.insert(entry, releasing: reserved) {
+        self.memory.fences.isEntryFenced(born: entry.born, urlHash: held.entry.urlHash)
+      }
+      // A purge came between the look and the move: it has not found the entry, and we take its file back.
+      if outcome == .fenced { _ = system.unlink(path(name), in: directory.descriptor) }
+      return true
+    }
+    guard isPut else {
+      _ = system.unlink(temporary, in: directory.descriptor)
+      return index.release(reserved)
+    }
+    counters.writes.count()
+    health.succeeded()
+    if !held.varyNames.isEmpty { noteVary(held) }
+  }
+
+  func moveIntoPlace(_ temporary: String, _ name: EntryName) -> Bool {
+    var result = system.rename(temporary, to: path(name), in: directory.descriptor)
+    if result == -ENOENT {
+      makeFolders(for: name)
+      result = system.rename(temporary, to: path(name), in: directory.descriptor)
+    }
+    if result != 0 { writeFailed(-result) }
+    return result == 0
+  }
+
+  private func makeFolders(for name: EntryName) {
+    var folder = ""
+    for part in directory.meta.levels.folder(for: name).split(separator: "/") {
+      folder += folder.isEmpty ? String(part) : "/\(part)"
+      _ = system.makeDirectory(folder, in: directory.descriptor)
+    }
+  }
+
+  func writeFailed(_ code: CInt) {
+    counters.writeErrors.count()
+    health.failed(.write, code, now: now)
+  }
+
+  /// With `--memory 0` the body is only held in memory until it is in its file.
+  private func leaveMemory(_ held: HeldEntry, _ name: EntryName) {
+    _ = load(DiskRequest(name: name, key: held.entry.key.array, hash: held.hash))
+  }
+
+  // MARK: Vary records
+
+  /// Puts the response's list first in the record under the key's own name.
+  private func noteVary(_ held: HeldEntry) {
+    let key = held.entry.key.array
+    let name = EntryName(key: key.span)
+    withNameLocked(name) {
+      var lists = [held.varyNames]
+      if let known = readVaryRecord(name, key) {
+        if known.lists.first == held.varyNames, index.peek(name) != nil { return }
+        lists += known.lists.filter { $0 != held.varyNames }.prefix(VaryLists.limit - 1)
+      }
+      let record = VaryRecord(
+        key: key, lists: lists, born: held.entry.born, purgeSequence: memory.fences.sequence,
+        created: clock.storeClock.wall(now) * 1000)
+      write(record, name, urlHash: held.entry.urlHash)
+    }
+  }
+
+  private func readVaryRecord(_ name: EntryName, _ key: [UInt8]) -> VaryRecord? {
+    let file = system.open(path(name), in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { system.close(file) }
+    var facts = FileFacts()
+    guard system.facts(file, &facts) == 0 else { return nil }
+    var reader = makeReader()
+    guard case .varyRecord(let record) = try? reader.contents(of: file, fileBytes: facts.size, now: now),
+      record.key == key
+    else { return nil }
+    return record
+  }
+
+  /// The name is locked.
+  private func write(_ record: VaryRecord, _ name: EntryName, urlHash: KeyHash) {
+    var bytes = OutputBuffer(capacity: 512)
+    record.write(store: directory.meta.identity, to: &bytes)
+    let reserved = DiskStore.spaceTaken(bytes.count)
+    guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
+    let temporary = temporaryPath()
+    let file = system.open(temporary, in: directory.descriptor, flags: O_WRONLY | O_CREAT | O_EXCL)
+    guard file >= 0 else {
+      index.release(reserved)
+      return writeFailed(-file)
+    }
+    var facts = FileFacts()
+    var result = system.writeFully(file, bytes.bytes, at: 0)
+    if result == 0 { result = system.facts(file, &facts) }
+    system.close(file)
+    guard result == 0, moveIntoPlace(temporary, name) else {
+      if result != 0 { writeFailed(-result) }
+      _ = system.unlink(temporary, in: directory.descriptor)
+      return index.release(reserved)
+    }
+    let entry = DiskEntry(
+      name: name, urlHash: urlHash.low, born: record.born, blocks: UInt32(clamping: facts.blocks),
+      lastUse: now, usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
+    let outcome = index.insert(entry, releasing: reserved) {
+      self.memory.fences.isEntryFenced(born: record.born, urlHash: urlHash)
+    }
+    if outcome == .fenced { _ = system.unlink(path(name), in: directory.descriptor) }
+  }
+
+  // MARK: A new head
+
+  /// On a disk thread. The head goes into the free slot, and is in force when it is there whole.
+  private func writeHead(_ held: HeldEntry, _ name: EntryName) {
+    let isWritten = withNameLocked(name) { () -> Bool in
+      guard isWanted(held, name) else { return true }
+      let file = system.open(path(name), in: directory.descriptor, flags: O_RDWR | O_NOFOLLOW)
+      guard file >= 0 else { return false }
+      defer { system.close(file) }
+      return writeHead(held, name, to: file)
+    }
+    if !isWritten { write(held, name) }
+  }
+
+  /// False: the file is to be written anew.
+  private func writeHead(_ held: HeldEntry, _ name: EntryName, to file: CInt) -> Bool {
+    var facts = FileFacts()
+    guard system.facts(file, &facts) == 0 else { return false }
+    // A file that was changed by somebody else is not made good by us.
+    if let source = held.entry.file, !source.isUnchanged(facts.version) { return false }
+    var reader = makeReader()
+    guard case .entry(let entry) = try? reader.contents(of: file, fileBytes: facts.size, now: now),
+      entry.name(in: reader.bytes) == name, entry.bodyLength == held.entry.bodyLength,
+      entry.facts.born < held.entry.born
+    else { return false }
+    var slot = OutputBuffer(capacity: entry.freeSlot.capacity)
+    guard
+      EntryFile.writeSlot(
+        held.facts, head: held.entry.head, in: entry.freeSlot, clock: clock.storeClock, to: &slot)
+    else { return false }
+    let result = system.writeFully(file, slot.bytes, at: entry.freeSlot.offset)
+    guard result == 0, system.facts(file, &facts) == 0 else {
+      writeFailed(-result)
+      return true
+    }
+    held.entry.file?.hasNewHead(facts.version)
+    counters.headWrites.count()
+    let new = DiskEntry(held, name, blocks: facts.blocks)
+    _ = index.refresh(
+      name, born: new.born, usefulUntil: new.usefulUntil, blocks: new.blocks, flags: new.flags
+    ) { self.memory.fences.isEntryFenced(born: new.born, urlHash: held.entry.urlHash) }
+    return true
+  }
+}
+
+extension HeldEntry {
+  var names: EntryFile.Names {
+    @_lifetime(borrow self)
+    get {
+      EntryFile.Names(
+        key: entry.key, url: entry.url, varyNames: varyNames.span, varyValues: varyValues.span,
+        selecting: selecting)
+    }
+  }
+
+  var facts: EntryFile.Facts {
+    let etag = entry.etagRange
+    return EntryFile.Facts(
+      born: entry.born, status: entry.status, freshness: entry.freshness,
+      isSoftlyPurged: entry.isSoftlyPurged, etag: etag.isEmpty ? nil : etag, lastModified: entry.lastModified)
+  }
+}
+
+extension DiskEntry {
+  init(_ held: HeldEntry, _ name: EntryName, blocks: Int) {
+    let facts = held.facts
+    var flags: Flags = []
+    if facts.isSoftlyPurged { flags.insert(.softlyPurged) }
+    let hasValidators = facts.etag != nil || facts.lastModified != nil
+    if hasValidators { flags.insert(.hasValidators) }
+    self.init(
+      name: name, urlHash: held.entry.urlHash.low, born: facts.born, blocks: UInt32(clamping: blocks),
+      lastUse: facts.freshness.responseTime,
+      usefulUntil: DiskStore.usefulUntil(facts.freshness, hasValidators: hasValidators), flags: flags)
+  }
+}
