@@ -69,6 +69,12 @@ public import Synchronization
     }
   }
 
+  /// Where the entity tag stands in the head; empty: there is none.
+  var etagRange: ByteRange { entry.it.etag }
+  var headCount: Int { Int(entry.it.headCount) }
+  var keyCount: Int { Int(entry.it.keyCount) }
+  var urlCount: Int { Int(entry.it.urlCount) }
+
   @_lifetime(borrow self)
   @inlinable func part(_ start: Int, _ count: Int) -> Span<UInt8> {
     // SAFETY: the record's bytes do not move or change while this handle counts it.

@@ -70,6 +70,9 @@ public enum FenceVerdict: Sendable, Equatable {
     if forgotten != 0 { arena.charge(-forgotten * Fences.recordBytes) }
   }
 
+  /// The lowest number in flight that is greater than `held`; the greatest value: there is none.
+  func oldestInFlight(besides held: UInt64) -> UInt64 { state.withLock { $0.inFlight.first(above: held) } }
+
   /// The newest purge that may concern the URL with this hash.
   @inline(__always) func newestPurge(near urlHash: KeyHash) -> UInt64 {
     // SAFETY: the mask keeps the index within the table.
@@ -204,6 +207,11 @@ struct BirthQueue {
   private(set) var count = 0
 
   var first: UInt64? { start < numbers.count ? numbers[start] : nil }
+
+  func first(above held: UInt64) -> UInt64 {
+    for i in start..<numbers.count where !isGone[i] && numbers[i] > held { return numbers[i] }
+    return .max
+  }
 
   mutating func append(_ number: UInt64) {
     numbers.append(number)

@@ -56,12 +56,20 @@ extension MemoryStore {
       guard let block = unsafe allocateEvicting(count),
         unsafe keep(block, holding: count, at: at, in: &segments, fill)
       else {
-        for segment in unsafe segments { unsafe arena.free(segment.pointer) }
+        unsafe free(segments)
         return nil
       }
       at += count
     }
     return unsafe BodyRef(segments, arena: arena)
+  }
+
+  private func free(_ segments: [BodySegment]) {
+    var i = 0
+    while unsafe i < segments.count {
+      unsafe arena.free(segments[i].pointer)
+      i += 1
+    }
   }
 
   private func keep(

@@ -8,9 +8,14 @@ extension MemoryStore {
   /// - Parameter soft: Entries stay, but not as fresh; what is being fetched is stored stale.
   /// - Returns: How many entries were concerned, and the purge's number in the sequence.
   public func purge(url: Span<UInt8>, soft: Bool) -> (purged: Int, sequence: UInt64) {
-    let urlHash = seed.hash(url)
+    let (born, sequence) = purgeEntries(urlHash: seed.hash(url), soft: soft)
+    return (born.count, sequence)
+  }
+
+  /// As `purge`; tells the numbers of the entries that were concerned.
+  func purgeEntries(urlHash: KeyHash, soft: Bool) -> (born: [UInt64], sequence: UInt64) {
     let sequence = fences.purge(urlHash: urlHash, soft: soft)
-    var purged = 0
+    var purged: [UInt64] = []
     var remaining = urls.keyStripes(of: urlHash)
     while remaining != 0 {
       let number = remaining.trailingZeroBitCount
@@ -22,14 +27,15 @@ extension MemoryStore {
     return (purged, sequence)
   }
 
-  private func purge(_ urlHash: KeyHash, bornBefore sequence: UInt64, soft: Bool, inStripe number: Int) -> Int
+  private func purge(_ urlHash: KeyHash, bornBefore sequence: UInt64, soft: Bool, inStripe number: Int)
+    -> [UInt64]
   {
     var garbage = Garbage()
-    let count = stripe(number).withLock { stripe in
-      var count = 0
+    let purged = stripe(number).withLock { stripe in
+      var purged: [UInt64] = []
       for node in urls.nodes(of: urlHash, inKeyStripe: number) {
         guard let entry = node.it.entry, entry.it.born < sequence else { continue }
-        count += 1
+        purged.append(entry.it.born)
         if soft {
           entry.it.isSoftlyPurged.store(true, ordering: .relaxed)
         } else {
@@ -38,10 +44,10 @@ extension MemoryStore {
         }
       }
       publishOldest(of: stripe)
-      return count
+      return purged
     }
     garbage.release()
-    return count
+    return purged
   }
 
   /// A purge leaves the mark: what is unshareable stays so.

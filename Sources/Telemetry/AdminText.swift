@@ -37,13 +37,18 @@ public enum AdminText {
   }
 
   /// A purge that was done (L23); `count` may be 0.
-  public static func writePurge(count: Int, host: Span<UInt8>, sequence: UInt64, to out: inout OutputBuffer) {
+  ///
+  /// - Parameter isDurable: False: the disk has refused to note it, so that a crash may undo it (L22).
+  public static func writePurge(
+    count: Int, host: Span<UInt8>, sequence: UInt64, isDurable: Bool = true, to out: inout OutputBuffer
+  ) {
     out.append("{\"purged\": ")
     out.append(decimal: count)
     out.append(", \"host\": ")
     out.append(jsonString: host)
     out.append(", \"sequence\": ")
     out.append(decimal: Int(truncatingIfNeeded: sequence))
+    if !isDurable { out.append(", \"durable\": false") }
     out.append("}\n")
   }
 
@@ -75,6 +80,11 @@ public struct ReadinessCheck: Sendable {
   /// Fails while the process drains (L30).
   public static func accepting(isDraining: Bool) -> ReadinessCheck {
     ReadinessCheck("accepting", passes: !isDraining, detail: isDraining ? "draining" : nil)
+  }
+
+  /// Passes even with a fault: without its disk the proxy serves from memory and the servers.
+  public static func disk(fault: String?) -> ReadinessCheck {
+    ReadinessCheck("disk", passes: true, detail: fault.map { "degraded: \($0)" })
   }
 
   /// Fails when no server of the pool is usable.

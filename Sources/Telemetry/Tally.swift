@@ -28,7 +28,7 @@ public enum Tally: Int, CaseIterable, Sendable {
   case requestsCollapsed
   case headTimeouts, idleTimeouts, bodyTimeouts, sendTimeouts
   case connectTimeouts, firstByteTimeouts, gapTimeouts, upstreamIdleTimeouts
-  case queueTimeouts, collapseTimeouts, drainTimeouts, tunnelTimeouts
+  case queueTimeouts, collapseTimeouts, drainTimeouts, tunnelTimeouts, diskTimeouts
   case tunnelsOpened, tunnelBytesToServer, tunnelBytesToClient
   /// Gauge.
   case tunnelsOpen
@@ -87,7 +87,8 @@ extension Tally {
     case .fillsCancelled: (.fillsEnded, "cancelled")
     case .fillsSwitched: (.fillsEnded, "switched")
     case .headTimeouts, .idleTimeouts, .bodyTimeouts, .sendTimeouts, .connectTimeouts, .firstByteTimeouts,
-      .gapTimeouts, .upstreamIdleTimeouts, .queueTimeouts, .collapseTimeouts, .drainTimeouts, .tunnelTimeouts:
+      .gapTimeouts, .upstreamIdleTimeouts, .queueTimeouts, .collapseTimeouts, .drainTimeouts, .tunnelTimeouts,
+      .diskTimeouts:
       (.timeouts, timeoutKind)
     case .tunnelsOpened: (.tunnelsOpened, nil)
     case .tunnelBytesToServer: (.tunnelBytes, "to_server")
@@ -113,6 +114,7 @@ extension Tally {
     case .collapseTimeouts: "collapse"
     case .drainTimeouts: "drain"
     case .tunnelTimeouts: "tunnel"
+    case .diskTimeouts: "disk"
     default: nil
     }
   }

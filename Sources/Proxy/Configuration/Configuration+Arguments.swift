@@ -18,7 +18,7 @@ extension Configuration {
 
   /// Fills in what follows from other values, then checks what no flag can be wrong about alone.
   mutating func complete(given: Set<String>) throws(UsageError) {
-    if !given.contains("max-object") { maxObjectBytes = memoryBytes / 8 }
+    if !given.contains("max-object") { maxObjectBytes = storeBytes / 8 }
     if !given.contains("max-in-flight") { inFlightBytes = Self.inFlightBytes(memory: memoryBytes) }
     try checkTogether()
   }
@@ -31,10 +31,15 @@ extension Configuration {
     if let admin, let taken = listen.first(where: { Self.overlap(admin, $0.address) }) {
       throw .badValue(flag: "--admin", value: "\(admin)", expected: "an address apart from --listen \(taken)")
     }
-    if maxObjectBytes > memoryBytes {
+    if disk == nil, memoryBytes < Self.leastMemory {
+      throw .badValue(
+        flag: "--memory", value: Quantity.describe(bytes: memoryBytes),
+        expected: "at least \(Quantity.describe(bytes: Self.leastMemory)), or a --disk")
+    }
+    if maxObjectBytes > storeBytes {
       throw .badValue(
         flag: "--max-object", value: Quantity.describe(bytes: maxObjectBytes),
-        expected: "at most the \(Quantity.describe(bytes: memoryBytes)) of --memory")
+        expected: "at most the \(Quantity.describe(bytes: storeBytes)) of --memory")
     }
     if maxTargetBytes > maxHeadBytes {
       throw .badValue(

@@ -76,6 +76,14 @@ extension Configuration {
         "memory", "SIZE", in: "Caching",
         "Memory of the cache; by default a quarter of the machine's or control group's, at most 1GiB."),
       \.memoryBytes, memoryRange),
+    .value(
+      OptionText(
+        "disk", "PATH[,NAME=VALUE…]|none", in: "Caching",
+        "Directory of the disk tier, and size=10GiB, inactive=60m (without use), levels=1:2, min-free=SIZE, "
+          + "max-entries=N, min-uses=N (requests before a response is written). With --memory 0 everything is "
+          + "served from there."),
+      \.disk, expected: "none or a directory and parts such as size=10GiB", read: DiskSetting.parse,
+      write: { $0?.description ?? "none" }),
     .size(
       OptionText(
         "max-object", "SIZE", in: "Caching",

@@ -21,6 +21,8 @@ public struct Configuration: Sendable, Equatable {
 
   /// For bodies, heads, index, marks, purge records and fills together (L31).
   public var memoryBytes: Int
+  /// The tier below it; `nil`: there is none.
+  public var disk: DiskSetting?
   /// A response with a longer body is passed through and not kept.
   public var maxObjectBytes: Int
   /// For responses that do not say how long they are fresh (L17); `nil`: guessed from Last-Modified.
@@ -112,7 +114,15 @@ public struct Configuration: Sendable, Equatable {
   }
 
   static let workerRange = 1...256
-  static let memoryRange = 1 << 20...64 << 40
+  /// Of the way in which cache keys are made (L6): a store of another one is begun anew.
+  static let keyVersion: UInt32 = 1
+  static let memoryRange = 0...64 << 40
+  /// Least memory of a cache without a disk, in bytes.
+  static let leastMemory = 1 << 20
+
+  /// What the store may hold in memory. With a disk, responses are gathered there until they are written, and
+  /// the heads of what is open are there, whatever `--memory` says.
+  var storeBytes: Int { disk == nil ? memoryBytes : max(memoryBytes, 16 << 20) }
 }
 
 /// How cache keys are made, together with how that was written.

@@ -26,10 +26,10 @@ extension Exchange {
     worker.opening[name] = [ticket]
     let request = DiskRequest(name: name, key: worker.key.bytes.array, hash: keyHash)
     let mailbox = worker.deployment.mailboxes[worker.index]
-    disk.open(request, now: worker.loop.cacheSeconds) { answer in mailbox.post(.disk(ticket, answer)) }
+    disk.open(request) { answer in mailbox.post(.disk(ticket, answer)) }
   }
 
-  func diskAnswered(_ answer: DiskAnswer) {
+  func diskAnswered(_ answer: DiskAnswer.Kind) {
     worker.loop.setDeadline(self, 0)
     switch answer {
     case .prepared: stream?.bodyProgressed(of: self)
@@ -42,7 +42,7 @@ extension Exchange {
     case .nothing:
       writeKey()
       missed()
-    case .purged(let result): purgeIsLogged(result)
+    case .purged(let isDurable): purgeIsLogged(isDurable)
     }
   }
 
@@ -60,7 +60,7 @@ extension Exchange {
   /// The disk is no reason to let a client wait for ever.
   func diskWasSlow() {
     leaveDisk()
-    worker.counters.add(.diskWaitsTimedOut)
+    worker.counters.add(.diskTimeouts)
     if phase == .delivering { return stream?.cut(self) ?? () }
     writeKey()
     missed()
@@ -71,7 +71,7 @@ extension Exchange {
     guard diskTicket == 0, let file = body.file, let disk = worker.disk else { return }
     let ticket = worker.awaitDisk(self)
     let mailbox = worker.deployment.mailboxes[worker.index]
-    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, .prepared)) }
+    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
   }
 
   func leaveDisk() {
@@ -90,9 +90,22 @@ extension Worker {
     return ticket
   }
 
+  /// Purges a URL in all tiers. With a disk, `exchange` waits until the purge is written down.
+  func purge(_ url: Span<UInt8>, soft: Bool, for exchange: Exchange?) -> (purged: Int, sequence: UInt64) {
+    guard let disk else { return store.purge(url: url, soft: soft) }
+    guard let exchange else { return disk.purge(url: url, soft: soft) { _ in } }
+    exchange.phase = .waiting
+    exchange.persistRequest()
+    let ticket = awaitDisk(exchange)
+    let mailbox = deployment.mailboxes[index]
+    return disk.purge(url: url, soft: soft) { isDurable in
+      mailbox.post(.disk(ticket, DiskAnswer(.purged(isDurable: isDurable))))
+    }
+  }
+
   func diskAnswered(_ ticket: UInt64, _ answer: DiskAnswer) {
     var tickets = [ticket]
-    if let name = answer.opened, let all = opening.removeValue(forKey: name) { tickets = all }
+    if let name = answer.name, let all = opening.removeValue(forKey: name) { tickets = all }
     for ticket in tickets {
       guard let exchange = diskWaiters.removeValue(forKey: ticket) else { continue }
       exchange.diskTicket = 0

@@ -89,6 +89,14 @@ extension Exchange {
 
   private func found(_ entry: consuming EntryHandle) {
     let now = worker.loop.cacheSeconds
+    if let file = entry.file, let disk = worker.disk {
+      guard disk.isCurrent(file, now: now) else { return fileIsGone() }
+      if disk.options.memoryObject >= file.bodyLength,
+        file.deservesPromotion(now: now, window: disk.options.promotionWindow)
+      {
+        disk.promote(entry.duplicate())
+      }
+    }
     let freshness = entry.freshness
     if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
     var use = directives.use(freshness, at: now, strict: worker.configuration.isStrict)
@@ -116,6 +124,11 @@ extension Exchange {
     stale = consume entry
     // Known to be unshareable by now: each on its own, and the entry only stands in for errors (L14).
     if isMarked { pass(.hitForMiss) } else { join(replacing: born) }
+  }
+
+  /// The file was changed by somebody else, and the entry has left the index with it.
+  private func fileIsGone() {
+    if hasAskedDisk { missed() } else { askDisk() }
   }
 
   private func hit(_ entry: consuming EntryHandle) {

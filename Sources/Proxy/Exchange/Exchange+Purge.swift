@@ -18,12 +18,21 @@ extension Exchange {
     worker.url.removeAll()
     writeCanonicalURL(request, to: &worker.url)
     let isSoft = request.head.withValue(of: .softPurge) { $0.equals("1") } ?? false
-    let result = worker.store.purge(url: worker.url.bytes, soft: isSoft)
+    let result = worker.purge(worker.url.bytes, soft: isSoft, for: self)
     worker.counters.add(isSoft ? .softPurges : .hardPurges)
     worker.counters.add(.entriesPurged, result.purged)
+    purged = result
+    if diskTicket == 0 { purgeIsLogged(true) }
+  }
+
+  /// The purge is in force since it began; now it also outlives a crash, unless the disk has refused to note
+  /// it (L22).
+  func purgeIsLogged(_ isDurable: Bool) {
+    if facts.role == .admin { return worker.admin.purgeIsLogged(self, isDurable) }
     var answer = OutputBuffer(capacity: 128)
     request.head.withBytes(request.authority) { host in
-      AdminText.writePurge(count: result.purged, host: host, sequence: result.sequence, to: &answer)
+      AdminText.writePurge(
+        count: purged.purged, host: host, sequence: purged.sequence, isDurable: isDurable, to: &answer)
     }
     decision = .purge(.done)
     deliverOwn(status: 200, body: answer.bytes.array, contentType: "application/json")

@@ -40,6 +40,9 @@ final class Exchange: Timed {
   var diskTicket: UInt64 = 0
   /// The disk has been asked for this request's key.
   var hasAskedDisk = false
+  /// What a purge has done that is yet to be answered.
+  var purged = (purged: 0, sequence: UInt64(0))
+  var purgedHost: [UInt8] = []
   var madeRequestID: KeyHash?
   /// As it was sent; filled only where the log's format looks at it.
   var sentHead = OutputBuffer(capacity: 1)

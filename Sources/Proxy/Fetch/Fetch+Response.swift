@@ -198,6 +198,9 @@ extension Fetch {
         fill, old: old, head: worker.headBytes.bytes, freshness: freshness, etag: facts.etag,
         lastModified: facts.modified)
     {
+      worker.disk?.renew(
+        renewed.duplicate(), hash: fill.hash, varyNames: traits.varyNames, selecting: traits.selecting,
+        varyValues: selectingLines(traits.varyNames))
       return renewed
     }
     return old.duplicate()
@@ -208,12 +211,12 @@ extension Fetch {
     guard kind == .passed, invalidates(method, status: head.status) else { return }
     worker.counters.add(.unsafeMethodPurges)
     let fill = fill
-    worker.counters.add(.entriesPurged, worker.store.purge(url: fill.url, soft: false).purged)
+    worker.counters.add(.entriesPurged, worker.purge(fill.url, soft: false, for: nil).purged)
     guard let exchange = worker.localIfAny(fill)?.starter else { return }
     for field in [KnownField.location, .contentLocation] {
       guard let value = head.head.value(of: field), let url = invalidatedURL(value, of: exchange.request)
       else { continue }
-      worker.counters.add(.entriesPurged, worker.store.purge(url: url.span, soft: false).purged)
+      worker.counters.add(.entriesPurged, worker.purge(url.span, soft: false, for: nil).purged)
     }
   }
 
@@ -246,12 +249,25 @@ extension Fetch {
     let facts = response.facts
     let outcome = worker.store.commit(
       fill, head: response.bytes, status: response.status, freshness: freshness, etag: facts.etag,
-      lastModified: facts.modified)
+      lastModified: facts.modified
+    ) { entry in
+      worker.disk?.keep(
+        entry, hash: fill.hash, varyNames: response.varyNames, selecting: response.selecting,
+        varyValues: selectingLines(response.varyNames))
+    }
     switch outcome {
     case .stored, .storedStale: worker.counters.add(.fillsStored)
     case .fenced: worker.counters.add(.fillsFenced)
     case .superseded, .noRoom: worker.counters.add(.fillsNotStored)
     }
+  }
+
+  /// What the selecting fields said in the request, for people who look at the store.
+  private func selectingLines(_ names: [UInt8]) -> [UInt8] {
+    guard !names.isEmpty else { return [] }
+    var lines = OutputBuffer(capacity: 256)
+    writeSelectingLines(names.span, of: memory.request, to: &lines)
+    return lines.bytes.array
   }
 
   private func finishConnection() {

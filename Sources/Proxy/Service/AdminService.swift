@@ -58,11 +58,12 @@ struct AdminService {
     let servers = deployment.pool.snapshot().servers
     let usable = servers.count { $0.state == .up }
     var answer = OutputBuffer(capacity: 256)
-    let status = AdminText.writeReadiness(
-      [
-        .accepting(isDraining: deployment.isDraining.load(ordering: .relaxed)),
-        .upstream(usable: usable, of: servers.count),
-      ], to: &answer)
+    var checks: [ReadinessCheck] = [
+      .accepting(isDraining: deployment.isDraining.load(ordering: .relaxed)),
+      .upstream(usable: usable, of: servers.count),
+    ]
+    if let disk = deployment.disk { checks.append(.disk(fault: disk.health.fault)) }
+    let status = AdminText.writeReadiness(checks, to: &answer)
     exchange.deliverOwn(status: status, body: answer.bytes.array, contentType: AdminText.contentType)
   }
 
@@ -125,17 +126,27 @@ struct AdminService {
   private func carryOut(_ urls: [[UInt8]], isSoft: Bool, for exchange: Exchange) {
     var count = 0
     var sequence: UInt64 = 0
-    for url in urls {
-      let result = deployment.store.purge(url: url.span, soft: isSoft)
+    for (index, url) in urls.enumerated() {
+      // Whoever waits for the last waits for all: the log keeps their order.
+      let isLast = index == urls.count - 1
+      let result = exchange.worker.purge(url.span, soft: isSoft, for: isLast ? exchange : nil)
       count += result.purged
       sequence = result.sequence
     }
     let counters = exchange.worker.counters
     counters.add(isSoft ? .softPurges : .hardPurges, urls.count)
     counters.add(.entriesPurged, count)
+    exchange.purged = (count, sequence)
+    exchange.purgedHost = urls.first.map { Array($0.prefix { $0 != .slash }) } ?? []
+    if exchange.diskTicket == 0 { purgeIsLogged(exchange, true) }
+  }
+
+  func purgeIsLogged(_ exchange: Exchange, _ isDurable: Bool) {
     var answer = OutputBuffer(capacity: 128)
-    let host = urls.first.map { Array($0.prefix { $0 != .slash }) } ?? []
-    AdminText.writePurge(count: count, host: host.span, sequence: sequence, to: &answer)
+    let host = exchange.purgedHost
+    AdminText.writePurge(
+      count: exchange.purged.purged, host: host.span, sequence: exchange.purged.sequence,
+      isDurable: isDurable, to: &answer)
     exchange.deliverOwn(status: 200, body: answer.bytes.array, contentType: AdminText.contentType)
   }
 

@@ -3,6 +3,7 @@ import CLinux
 import Caching
 import Glibc
 import IO
+import Storage
 import Synchronization
 import Telemetry
 
@@ -44,19 +45,38 @@ final class Crew {
         reason: error.path.isEmpty || error.path == configuration.accessLog.text
           ? Service.errnoText(error.code) : "\(error.path): \(Service.errnoText(error.code))")
     }
-    var random: (UInt64, UInt64) = (0, 0)
-    guard unsafe linux_random(&random, 16) == 0 else {
-      throw .failed(flag: "", value: "", reason: "getrandom: \(Service.errnoText(errno))")
+    let directory = try Crew.openStore(configuration)
+    do throws(PurgeLog.Failure) {
+      deployment = try Deployment(
+        configuration, seed: directory.map { HashSeed($0.meta.seed.low, $0.meta.seed.high) } ?? Crew.randomSeed(),
+        accessLog: log, mailboxes: wakeUps.map { fd in Mailbox { WakeUp.signal(fd) } }, kernel: Kernel(),
+        directory: directory)
+    } catch {
+      throw .failed(
+        flag: "--disk", value: configuration.disk?.path ?? "", reason: "\(PurgeLog.name): \(error.message)")
     }
-    deployment = Deployment(
-      configuration, seed: HashSeed(random.0, random.1), accessLog: log,
-      mailboxes: wakeUps.map { fd in Mailbox { WakeUp.signal(fd) } },
-      kernel: Kernel())
     watch = WorkerWatch(deployment, wakeUps: wakeUps, reports: reports, pulse: pulse)
+  }
+
+  private static func openStore(_ configuration: Configuration) throws(ServiceError) -> StoreDirectory? {
+    guard let setting = configuration.disk else { return nil }
+    do throws(StoreDirectoryError) {
+      return try StoreDirectory.open(
+        setting.path, levels: setting.levels, keyVersion: Configuration.keyVersion,
+        keyTemplate: HashSeed(0, 0).hash(Array(configuration.key.text.utf8).span).low)
+    } catch {
+      throw .failed(flag: "--disk", value: setting.path, reason: error.message)
+    }
+  }
+
+  private static func randomSeed() -> HashSeed {
+    var random = SystemRandomNumberGenerator()
+    return HashSeed(random.next(), random.next())
   }
 
   /// Starts the threads; returns when all of them listen.
   func start() throws(ServiceError) {
+    deployment.disk?.start()
     for index in 0..<deployment.mailboxes.count {
       let start = WorkerStart(
         index: index, deployment: deployment, role: role, wakeUp: wakeUps[index],
@@ -141,6 +161,7 @@ final class Crew {
     threads = []
     // Only now: until then they were written to, and their numbers must not become somebody else's.
     for wakeUp in wakeUps { close(wakeUp) }
+    deployment.disk?.stop()
     _ = deployment.accessLog.close(within: 2000)
   }
 

@@ -33,8 +33,8 @@ final class Deployment: Sendable {
 
   init(
     _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
-    mailboxes: [Mailbox<Mail>], kernel: Kernel
-  ) {
+    mailboxes: [Mailbox<Mail>], kernel: sending Kernel, directory: StoreDirectory? = nil
+  ) throws(PurgeLog.Failure) {
     self.configuration = configuration
     self.mailboxes = mailboxes
     self.accessLog = accessLog
@@ -49,8 +49,17 @@ final class Deployment: Sendable {
     var storeOptions = StoreOptions(maxObject: configuration.maxObjectBytes)
     storeOptions.inFlightLimit = configuration.inFlightBytes
     store = MemoryStore(
-      budget: configuration.memoryBytes, seed: seed, workerCount: mailboxes.count, options: storeOptions,
-      wakers: mailboxes.map { WorkerWaker($0) })
+      budget: configuration.storeBytes, seed: seed, workerCount: mailboxes.count, options: storeOptions,
+      wakers: mailboxes.map { WorkerWaker($0) }, firstSequence: directory?.meta.firstSequence ?? 0)
+    if let directory, let setting = configuration.disk {
+      let memoryObject = configuration.memoryBytes == 0 ? 0 : configuration.maxObjectBytes
+      disk = try DiskStore(
+        directory, options: setting.options(memoryObject: memoryObject), memory: store,
+        clock: ServiceClock(kernel: kernel, cacheOffset: cacheOffset, system: directory.system),
+        report: Service.warn)
+    } else {
+      disk = nil
+    }
     var options = PoolOptions()
     options.maxConnectionsPerServer = configuration.maxConnections
     pool = Pool(backends: configuration.backends, options: options) { worker, ticket, server in

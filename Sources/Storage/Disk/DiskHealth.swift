@@ -1,5 +1,5 @@
 import Bytes
-public import Caching
+import Caching
 import Glibc
 import Synchronization
 
@@ -14,7 +14,7 @@ public final class DiskHealth: Sendable {
   static let rest: CacheSeconds = 1
   static let reportInterval: CacheSeconds = 60
 
-  private struct State {
+  fileprivate struct State {
     var fault: String?
     var faultCode: CInt = 0
     var restsUntil: CacheSeconds = .min

@@ -1,6 +1,6 @@
 import Bytes
 import Caching
-public import Glibc
+import Glibc
 import Synchronization
 
 /// From a name to an entry in the memory tier's index whose body lies in its file.
@@ -240,9 +240,9 @@ extension DiskStore {
 
   /// Brings the body of an entry that was hit again into memory, where `StoredFile.deservesPromotion` has
   /// said so.
-  public func promote(_ entry: consuming EntryHandle, hash: KeyHash) {
+  public func promote(_ entry: consuming EntryHandle) {
     guard let file = entry.file, file.bodyLength <= options.memoryObject else { return }
-    let held = HeldEntry(entry, hash: hash)
+    let held = HeldEntry(entry, hash: file.hash)
     let isTaken = threads.defer(bytes: file.bodyLength) { self.bringIntoMemory(held, file) }
     if !isTaken { file.isPromoting.store(false, ordering: .relaxed) }
   }
@@ -260,26 +260,6 @@ extension DiskStore {
       return compare(file, from: 0, count: file.table.blockCount)
     }
     if memory.promote(held.entry, of: file, body: body) { counters.promotions.count() }
-  }
-}
-
-/// An entry that a disk thread works on.
-final class HeldEntry: Sendable {
-  let entry: EntryHandle
-  let hash: KeyHash
-  let varyNames: [UInt8]
-  let varyValues: [UInt8]
-  let selecting: KeyHash
-
-  init(
-    _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8] = [], varyValues: [UInt8] = [],
-    selecting: KeyHash = KeyHash(low: 0, high: 0)
-  ) {
-    self.entry = entry
-    self.hash = hash
-    self.varyNames = varyNames
-    self.varyValues = varyValues
-    self.selecting = selecting
   }
 }
 

@@ -1,5 +1,5 @@
 import Bytes
-public import Caching
+import Caching
 import Glibc
 import Synchronization
 
@@ -45,9 +45,11 @@ extension DiskStore {
 
   /// On a disk thread.
   func write(_ held: HeldEntry, _ name: EntryName) {
-    let names = held.names
-    let head = held.entry.head
-    guard let layout = EntryFile.Layout(names, headBytes: head.count) else { return }
+    let (varyNames, varyValues) = (held.varyNames, held.varyValues)
+    let names = EntryFile.Names(
+      key: held.key, url: held.url, varyNames: varyNames.span, varyValues: varyValues.span,
+      selecting: held.selecting)
+    guard let layout = EntryFile.Layout(names, headBytes: held.head.count) else { return }
     guard isWanted(held, name) else { return }
     let fileBytes = layout.fileBytes(bodyLength: held.entry.bodyLength)
     let reserved = DiskStore.spaceTaken(fileBytes)
@@ -96,7 +98,7 @@ extension DiskStore {
     let length = held.entry.bodyLength
     var header = OutputBuffer(capacity: layout.bodyOffset)
     let stamp = EntryFile.writeHeader(
-      names, held.facts, head: held.entry.head, layout: layout, bodyLength: length,
+      names, held.facts, head: held.head, layout: layout, bodyLength: length,
       created: clock.storeClock.wall(now) * 1000, store: directory.meta.identity, clock: clock.storeClock,
       to: &header)
     var result = system.writeFully(file, header.bytes, at: 0)
@@ -192,26 +194,30 @@ extension DiskStore {
 
   /// With `--memory 0` the body is only held in memory until it is in its file.
   private func leaveMemory(_ held: HeldEntry, _ name: EntryName) {
-    _ = load(DiskRequest(name: name, key: held.entry.key.array, hash: held.hash))
+    _ = load(DiskRequest(name: name, key: held.key.array, hash: held.hash))
   }
 
   // MARK: Vary records
 
   /// Puts the response's list first in the record under the key's own name.
   private func noteVary(_ held: HeldEntry) {
-    let key = held.entry.key.array
+    let key = held.key.array
     let name = EntryName(key: key.span)
-    withNameLocked(name) {
+    // Before the name is locked: making room locks others.
+    let reserved = DiskStore.spaceTaken(VaryRecord.mostBytes(key: key.count))
+    guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
+    let isWritten = withNameLocked(name) { () -> Bool in
       var lists = [held.varyNames]
       if let known = readVaryRecord(name, key) {
-        if known.lists.first == held.varyNames, index.peek(name) != nil { return }
+        if known.lists.first == held.varyNames, index.peek(name) != nil { return false }
         lists += known.lists.filter { $0 != held.varyNames }.prefix(VaryLists.limit - 1)
       }
       let record = VaryRecord(
-        key: key, lists: lists, born: held.entry.born, purgeSequence: memory.fences.sequence,
+        key: key, url: held.url.array, lists: lists, born: held.entry.born, purgeSequence: memory.fences.sequence,
         created: clock.storeClock.wall(now) * 1000)
-      write(record, name, urlHash: held.entry.urlHash)
+      return write(record, name, urlHash: held.entry.urlHash, reserved: reserved)
     }
+    if !isWritten { index.release(reserved) }
   }
 
   private func readVaryRecord(_ name: EntryName, _ key: [UInt8]) -> VaryRecord? {
@@ -227,17 +233,15 @@ extension DiskStore {
     return record
   }
 
-  /// The name is locked.
-  private func write(_ record: VaryRecord, _ name: EntryName, urlHash: KeyHash) {
+  /// The name is locked. False: nothing was entered into the index.
+  private func write(_ record: VaryRecord, _ name: EntryName, urlHash: KeyHash, reserved: Int) -> Bool {
     var bytes = OutputBuffer(capacity: 512)
     record.write(store: directory.meta.identity, to: &bytes)
-    let reserved = DiskStore.spaceTaken(bytes.count)
-    guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
     let temporary = temporaryPath()
     let file = system.open(temporary, in: directory.descriptor, flags: O_WRONLY | O_CREAT | O_EXCL)
     guard file >= 0 else {
-      index.release(reserved)
-      return writeFailed(-file)
+      writeFailed(-file)
+      return false
     }
     var facts = FileFacts()
     var result = system.writeFully(file, bytes.bytes, at: 0)
@@ -246,7 +250,7 @@ extension DiskStore {
     guard result == 0, moveIntoPlace(temporary, name) else {
       if result != 0 { writeFailed(-result) }
       _ = system.unlink(temporary, in: directory.descriptor)
-      return index.release(reserved)
+      return false
     }
     let entry = DiskEntry(
       name: name, urlHash: urlHash.low, born: record.born, blocks: UInt32(clamping: facts.blocks),
@@ -255,6 +259,7 @@ extension DiskStore {
       self.memory.fences.isEntryFenced(born: record.born, urlHash: urlHash)
     }
     if outcome == .fenced { _ = system.unlink(path(name), in: directory.descriptor) }
+    return true
   }
 
   // MARK: A new head
@@ -285,7 +290,7 @@ extension DiskStore {
     var slot = OutputBuffer(capacity: entry.freeSlot.capacity)
     guard
       EntryFile.writeSlot(
-        held.facts, head: held.entry.head, in: entry.freeSlot, clock: clock.storeClock, to: &slot)
+        held.facts, head: held.head, in: entry.freeSlot, clock: clock.storeClock, to: &slot)
     else { return false }
     let result = system.writeFully(file, slot.bytes, at: entry.freeSlot.offset)
     guard result == 0, system.facts(file, &facts) == 0 else {
@@ -299,24 +304,6 @@ extension DiskStore {
       name, born: new.born, usefulUntil: new.usefulUntil, blocks: new.blocks, flags: new.flags
     ) { self.memory.fences.isEntryFenced(born: new.born, urlHash: held.entry.urlHash) }
     return true
-  }
-}
-
-extension HeldEntry {
-  var names: EntryFile.Names {
-    @_lifetime(borrow self)
-    get {
-      EntryFile.Names(
-        key: entry.key, url: entry.url, varyNames: varyNames.span, varyValues: varyValues.span,
-        selecting: selecting)
-    }
-  }
-
-  var facts: EntryFile.Facts {
-    let etag = entry.etagRange
-    return EntryFile.Facts(
-      born: entry.born, status: entry.status, freshness: entry.freshness,
-      isSoftlyPurged: entry.isSoftlyPurged, etag: etag.isEmpty ? nil : etag, lastModified: entry.lastModified)
   }
 }
 

@@ -1,7 +1,7 @@
 public import Bytes
-public import Caching
+import Caching
 import Glibc
-public import Synchronization
+import Synchronization
 
 /// The disk tier: one file for each response, found by an index in memory, read and written by threads of its
 /// own. docs/store-format.md says what lies in the directory.

@@ -43,8 +43,8 @@ import Synchronization
   }
 
   private let queues = Guarded(Queues())
-  private let work: UnsafeMutablePointer<sem_t>
-  private let idle: UnsafeMutablePointer<sem_t>
+  private nonisolated(unsafe) let work: UnsafeMutablePointer<sem_t>
+  private nonisolated(unsafe) let idle: UnsafeMutablePointer<sem_t>
   private let byteLimit: Int
   private let threads = Guarded<[pthread_t]>([])
 

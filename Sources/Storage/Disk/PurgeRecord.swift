@@ -54,7 +54,7 @@ public struct LoggedPurges: Sendable {
     for record in records { note(record) }
   }
 
-  private mutating func note(_ record: PurgeRecord) {
+  mutating func note(_ record: PurgeRecord) {
     lastSequence = max(lastSequence, record.sequence)
     var known = newest[record.urlHash.low] ?? Newest()
     if record.soft {

@@ -1,6 +1,6 @@
 import Bytes
 import Glibc
-public import Synchronization
+import Synchronization
 
 /// A stored response's file, open for reading: where its body lies, and which blocks of it have been compared
 /// with their checksums. No byte of a block is given to anybody before that.

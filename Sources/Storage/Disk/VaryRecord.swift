@@ -1,4 +1,5 @@
 public import Bytes
+import Caching
 
 /// What the responses under one key vary on, as a file under the key's own name, without a body.
 /// docs/store-format.md has every byte.
@@ -31,6 +32,9 @@ public struct VaryRecord: Equatable, Sendable {
   public static let version: UInt16 = 1
   static let fixedBytes = 64
   public static let sizeLimit = 1 << 20
+
+  /// The most that a record takes whose key has so many bytes.
+  static func mostBytes(key: Int) -> Int { fixedBytes + key + VaryLists.limit * (VaryList.byteLimit + 1) }
 
   public func write(store: UInt64, to output: inout OutputBuffer) {
     precondition((1...VaryLists.limit).contains(lists.count), "1 to 4 lists")

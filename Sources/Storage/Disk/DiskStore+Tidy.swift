@@ -1,0 +1,251 @@
+import Bytes
+import Caching
+import CLinux
+import Glibc
+import Synchronization
+
+/// What is done without being asked: the start-up scan, making room, the index's checkpoint, the scrub, and
+/// forgetting purges that nothing is left of.
+extension DiskStore {
+  /// Begins to look after the store. Returns at once: what the disk holds joins while requests are served.
+  public func start() {
+    background.withLock {
+      $0.log = startThread("larder-purges") { self.purgeLog.run() }
+      $0.tidying = startThread("larder-tidy") {
+        self.scan()
+        self.tidy()
+      }
+    }
+  }
+
+  private func startThread(_ name: StaticString, _ body: @escaping @Sendable () -> Void) -> pthread_t? {
+    let start = unsafe Unmanaged.passRetained(ThreadBody(name, body))
+    var thread = pthread_t()
+    let code = unsafe pthread_create(
+      &thread, nil,
+      { argument in
+        // SAFETY: the reference retained above, taken back once.
+        unsafe Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, start.toOpaque())
+    if code != 0 { unsafe start.release() }
+    return code == 0 ? thread : nil
+  }
+
+  func endTidying() {
+    let thread = background.withLock { threads in
+      defer { threads.tidying = nil }
+      return threads.tidying
+    }
+    if let thread { pthread_join(thread, nil) }
+  }
+
+  func endPurgeLog() {
+    let thread = background.withLock { threads in
+      defer { threads.log = nil }
+      return threads.log
+    }
+    if let thread { pthread_join(thread, nil) }
+  }
+
+  var isEnding: Bool { isStopping.load(ordering: .acquiring) }
+
+  private func tidy() {
+    var scrub = Scrub()
+    var writtenChanges = index.statistics.changes
+    var checkpointDue = now + options.checkpointInterval
+    while !isEnding {
+      while !isEnding, evictSome() {}
+      if now >= checkpointDue, index.statistics.changes != writtenChanges {
+        writtenChanges = index.statistics.changes
+        let began = now
+        writeCheckpoint()
+        // A large index is written less often: at most a tenth of the time.
+        checkpointDue = now + max(options.checkpointInterval, 10 * (now - began))
+      }
+      if health.mayWrite(now: now), purgeLog.statistics.failure != 0 { purgeLog.retry() }
+      forgetPurges()
+      scrub.step(self)
+      usleep(DiskStore.tidyMicroseconds)
+    }
+  }
+
+  private static let tidyMicroseconds: UInt32 = 100_000
+  /// Entries that one step of eviction takes out.
+  private static let evictionStep = 64
+
+  /// Makes some room where that is due. False: there was nothing to do.
+  func evictSome() -> Bool {
+    var freeBytes: Int?
+    if options.limits.minFree > 0 {
+      var space = DiskSpace()
+      if system.space(directory.descriptor, &space) == 0 { freeBytes = space.freeBytes }
+    }
+    let victims = index.evict(now: now, freeBytes: freeBytes, limit: DiskStore.evictionStep)
+    removeFiles(of: victims.map(\.entry))
+    return !victims.isEmpty
+  }
+
+  func writeCheckpoint() {
+    // What the scan has not seen yet would be missing from it.
+    guard isScanned.load(ordering: .acquiring) else { return }
+    let result = IndexCheckpoint.write(
+      index, in: directory.descriptor, system: system, meta: directory.meta, clock: clock.storeClock, now: now)
+    if result == 0 { counters.checkpoints.count() } else { health.failed(.checkpoint, -result, now: now) }
+  }
+
+  /// Purges of which the log holds more are forgotten when their files are gone for good.
+  private static let purgesKept = 16_384
+
+  private func forgetPurges() {
+    guard isScanned.load(ordering: .acquiring), purgeLog.statistics.records > DiskStore.purgesKept,
+      health.fault == nil
+    else { return }
+    // All that was begun before this number ends: its writes and removals are in the queue already.
+    let mark = memory.fences.nextBorn()
+    let oldest = memory.fences.oldestInFlight(besides: purgeHold.load(ordering: .relaxed))
+    threads.waitUntilIdle()
+    guard oldest >= mark, system.syncfs(directory.descriptor) == 0 else { return memory.fences.ended(mark) }
+    purgeLog.forget(through: mark)
+    memory.fences.ended(purgeHold.exchange(mark, ordering: .relaxed))
+  }
+
+  // MARK: The scan
+
+  /// Brings the index up to what is on the disk: first the checkpoint, then every folder.
+  private func scan() {
+    restoreCheckpoint()
+    index.beginScan()
+    var reader = makeReader()
+    let walk = StoreWalk(directory.descriptor, system: system)
+    let isWhole = walk.run { item in
+      switch item {
+      case .file(let path, let name): take(path, name, &reader)
+      case .temporary(let path):
+        // Those of this start are under way.
+        if !path.contains("/\(directory.meta.epoch)-") { _ = system.unlink(path, in: directory.descriptor) }
+      case .unreadable(_, let code):
+        counters.readErrors.count()
+        health.failed(.read, code, now: now)
+      }
+      return !isEnding
+    }
+    guard isWhole else { return }
+    var cursor: UInt32? = 0
+    while let next = cursor { cursor = index.endScanStep(from: next).next }
+    isScanned.store(true, ordering: .releasing)
+    purgesToRestore.withLock { $0 = LoggedPurges([]) }
+  }
+
+  private func restoreCheckpoint() {
+    guard
+      let checkpoint = try? IndexCheckpoint.find(
+        in: directory.descriptor, system: system, meta: directory.meta)
+    else {
+      // Nothing is known of what is there: as much as there may be counts as used.
+      return index.assumeUnknown(bytes: options.limits.size)
+    }
+    index.assumeUnknown(bytes: checkpoint.header.bytes)
+    _ = checkpoint.restore(
+      into: index, in: directory.descriptor, system: system, clock: clock.storeClock, now: now
+    ) { entry in
+      self.purgesToRestore.withLock { $0.verdict(born: entry.born, urlHash: entry.urlHash) }
+    }
+  }
+
+  private func take(_ path: String, _ name: EntryName, _ reader: inout StoredFileReader) {
+    counters.scanned.count()
+    let isInPlace = path == self.path(name)
+    if isInPlace, index.seen(name) { return }
+    guard let found = readFound(path, name, &reader) else { return }
+    withNameLocked(name) {
+      if !isInPlace, !moveIntoPlace(path, name) { return }
+      let outcome = index.insertFound(found.entry) {
+        self.memory.fences.isEntryFenced(born: found.entry.born, urlHash: found.urlHash)
+      }
+      if outcome == .fenced { _ = system.unlink(self.path(name), in: directory.descriptor) }
+    }
+  }
+
+  /// What the index keeps of a file that only the scan knows; `nil`: it is no good, and gone if it is ours.
+  private func readFound(
+    _ path: String, _ name: EntryName, _ reader: inout StoredFileReader
+  ) -> (entry: DiskEntry, urlHash: KeyHash)? {
+    let file = system.open(path, in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { system.close(file) }
+    var facts = FileFacts()
+    guard system.facts(file, &facts) == 0 else { return nil }
+    do throws(StoredFileFailure) {
+      switch try reader.contents(of: file, fileBytes: facts.size, now: now) {
+      case .varyRecord(let record):
+        guard EntryName(key: record.key.span) == name else { throw .unusable(.damaged(.name)) }
+        let entry = DiskEntry(
+          name: name, urlHash: 0, born: record.born, blocks: UInt32(clamping: facts.blocks), lastUse: 0,
+          usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
+        return (entry, KeyHash(low: 0, high: 0))
+      case .entry(let entry):
+        guard entry.name(in: reader.bytes) == name else { throw .unusable(.damaged(.name)) }
+        let urlHash = memory.seed.hash(reader.bytes.extracting(entry.url))
+        return (DiskEntry(name: name, urlHash, entry, facts), urlHash)
+      }
+    } catch {
+      switch error {
+      case .system, .unusable(.unknownVersion): break
+      case .unusable(.damaged(let damage)):
+        counters.damaged.count()
+        health.damaged(path, damage.text, now: now)
+        _ = system.unlink(path, in: directory.descriptor)
+      case .unusable(.foreign): _ = system.unlink(path, in: directory.descriptor)
+      }
+      return nil
+    }
+  }
+}
+
+/// Reads every file once in a week, so that rot is found before somebody asks.
+struct Scrub {
+  private var cursor: UInt32 = 0
+  private var dueAt: CacheSeconds = .min
+
+  /// Verifies a file when its turn has come.
+  mutating func step(_ store: DiskStore) {
+    let count = store.index.statistics.entries
+    guard count > 0, store.now >= dueAt else { return }
+    let perSecond = max(1, count / Int(max(store.options.scrubPeriod, 1)))
+    let (entries, next) = store.index.entries(from: cursor, limit: perSecond)
+    cursor = next ?? 0
+    dueAt = store.now + max(1, store.options.scrubPeriod / CacheSeconds(max(count, 1)))
+    var verifier = FileVerifier(
+      store.directory.descriptor, store: store.directory.meta.identity, clock: store.clock.storeClock,
+      system: store.system)
+    for entry in entries where !store.isEnding {
+      store.counters.scrubbed.count()
+      let verdict = verifier.verify(store.path(entry.name), name: entry.name) { _ in !store.isEnding }
+      if case .unusable(let reason) = verdict { store.failed(.unusable(reason), entry.name) }
+    }
+  }
+}
+
+/// Threads that run from start to stop.
+struct BackgroundThreads {
+  var tidying: pthread_t?
+  var log: pthread_t?
+}
+
+private final class ThreadBody: Sendable {
+  private let name: StaticString
+  private let body: @Sendable () -> Void
+
+  init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
+    self.name = name
+    self.body = body
+  }
+
+  func run() {
+    unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) {
+      unsafe linux_name_thread($0)
+    }
+    body()
+  }
+}
