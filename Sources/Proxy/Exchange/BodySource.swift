@@ -156,7 +156,7 @@ enum BodyAvailability {
   }
 
   /// So many bytes are rather copied and sent with what goes before them than by a call of their own.
-  private static let copiedBytes = 16384
+  static let copiedBytes = 16384
 
   private func filePart(
     into parts: UnsafeMutablePointer<iovec>, wanted: Int, _ memory: UnsafeMutableRawBufferPointer

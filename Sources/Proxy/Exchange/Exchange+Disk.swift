@@ -8,6 +8,7 @@ extension Exchange {
   /// The memory tier has nothing under this key, in the worker's buffer.
   func askDisk() {
     hasAskedDisk = true
+    let worker = worker
     guard let disk = worker.disk else { return missed() }
     let name = EntryName(key: worker.key.bytes)
     guard disk.mayHave(name) else { return missed() }
@@ -15,6 +16,7 @@ extension Exchange {
   }
 
   private func open(_ name: EntryName, of disk: DiskStore) {
+    let worker = worker
     persistRequest()
     phase = .waiting
     worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
@@ -48,6 +50,7 @@ extension Exchange {
 
   /// The key's responses vary: the first list, newest first, under which there is one for this request.
   private func openVariant(_ lists: [[UInt8]]) {
+    let worker = worker
     guard let disk = worker.disk else { return missed() }
     for names in lists {
       let selecting = selectingHash(names.span, request: request.head, seed: worker.store.seed)

@@ -33,7 +33,7 @@ final class Deployment: Sendable {
 
   init(
     _ configuration: Configuration, seed: HashSeed, accessLog: AccessLog,
-    mailboxes: [Mailbox<Mail>], kernel: sending Kernel, directory: StoreDirectory? = nil
+    mailboxes: [Mailbox<Mail>], kernel: Kernel, directory: StoreDirectory? = nil
   ) throws(PurgeLog.Failure) {
     self.configuration = configuration
     self.mailboxes = mailboxes
