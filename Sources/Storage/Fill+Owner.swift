@@ -9,7 +9,7 @@ extension Fill {
   public func publishHead(_ head: FillHead) {
     precondition(status == .awaitingHead, "a fill has one head")
     unsafe publishedHead = head
-    if let length = head.contentLength, length > store.options.maxObject { stopKeeping() }
+    if let length = head.contentLength, length > store.options.maxObject, !beginSpill() { stopKeeping() }
     phase.store(FillStatus.streaming.rawValue, ordering: .sequentiallyConsistent)
     wakeReaders()
   }
@@ -62,6 +62,7 @@ extension Fill {
     guard count > 0 else { return }
     let published = publishedLength.load(ordering: .relaxed)
     publishedLength.store(published + count, ordering: .sequentiallyConsistent)
+    if unsafe spillPlan != nil { spillMore(published: published + count) }
     wakeReaders()
   }
 
@@ -77,7 +78,10 @@ extension Fill {
       publishedLength.wrappingAdd(count, ordering: .sequentiallyConsistent)
       done += count
     }
-    if done > 0 { wakeReaders() }
+    if done > 0 {
+      if unsafe spillPlan != nil { spillMore(published: published) }
+      wakeReaders()
+    }
     return done
   }
 
@@ -133,7 +137,7 @@ extension Fill {
   private func appendBlock(of size: Int, published: Int) {
     let block =
       unsafe keptBlock(of: size, published: published) ?? passingBlock(of: size, published: published)
-    let isPassing = !keep
+    let isPassing = unsafe !keep || spillPlan != nil && isSpilled
     let added = body.withLock { body in
       unsafe body.append(block, published: published)
       return isPassing ? body.countAsPassing() : 0
@@ -146,6 +150,7 @@ extension Fill {
     if published < store.options.maxObject, let block = unsafe store.allocateEvicting(size) {
       return unsafe block
     }
+    if beginSpill() { return unsafe store.allocateEvicting(size) ?? store.arena.allocateOutside(size) }
     stopKeeping()
     return nil
   }

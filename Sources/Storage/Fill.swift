@@ -44,6 +44,9 @@ import Synchronization
   nonisolated(unsafe) public var ownerAttachment: AnyObject?
   /// Set by the owner before `phase` leaves `awaitingHead`.
   nonisolated(unsafe) var publishedHead: FillHead?
+  /// How the disk takes a body that is too long for memory; `nil`: it does not. Set by the owner before that,
+  /// too.
+  nonisolated(unsafe) public var spillPlan: SpillPlan?
 
   // Under the lock of the key's stripe:
   nonisolated(unsafe) var place: NodeRef?

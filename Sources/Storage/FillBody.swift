@@ -25,6 +25,8 @@ import Glibc
   var alternateRequest: AlternateRequest?
   /// Heads of the interim responses so far.
   var interims: [[UInt8]] = []
+  /// Set when the body goes to a file while it arrives.
+  var spill: Spill?
   /// Set by commit: counts the blocks from then on.
   var record: BodyRef?
   /// The last block as it was before commit copied it to a smaller one; readers may still be in it.

@@ -125,6 +125,7 @@ enum BodyAvailability {
   /// The next bytes as a part of a file, at most `most` of them; `nil`: they are to be written from memory.
   func filePart(most: Int) -> FilePart? {
     if kind == .file { return storedPart(most: min(most, end - offset)) }
+    if kind == .fill { return spilledPart(most: min(most, end - offset)) }
     guard kind == .entry, segment < segments, most > 0 else { return nil }
     guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
     let wanted = min(most, end - self.offset)
@@ -153,6 +154,12 @@ enum BodyAvailability {
     let count = file.comparedBytes(at: offset, max: most)
     guard count > 0, file.isResident(offset, count: count) else { return nil }
     return FilePart(file: file.descriptor, offset: file.bodyOffset + offset, count: count)
+  }
+
+  /// What of a fill has left memory for a file.
+  private func spilledPart(most: Int) -> FilePart? {
+    guard most > 0, let (file, at, count) = fill?.spilledPart(at: offset, max: most) else { return nil }
+    return FilePart(file: file, offset: at, count: count)
   }
 
   /// So many bytes are rather copied and sent with what goes before them than by a call of their own.

@@ -91,7 +91,7 @@ extension Fetch {
     traits.selecting = selectingHash(vary.names.span, request: memory.request, seed: worker.store.seed)
     var obstacle: Uncacheable?
     switch verdict {
-    case .storable where traits.contentLength ?? 0 > worker.limits.maxObjectBytes: obstacle = .tooLarge
+    case .storable where traits.contentLength ?? 0 > longestBody: obstacle = .tooLarge
     case .storable(let freshness): traits.freshness = freshness
     case .not(let reason): obstacle = reason
     }
@@ -119,7 +119,26 @@ extension Fetch {
       unshareable(obstacle, arrived)
     }
     invalidate(head)
+    planSpill(arrived)
     fill.publishHead(arrived)
+  }
+
+  /// Longest body that can be stored, in bytes.
+  private var longestBody: Int {
+    guard let disk = worker.disk else { return worker.limits.maxObjectBytes }
+    return max(disk.longestBody, worker.limits.maxObjectBytes)
+  }
+
+  /// Where there is a disk, a body that is too long for memory goes there while it arrives.
+  private func planSpill(_ head: ArrivedHead) {
+    guard let disk = worker.disk, let freshness = head.freshness,
+      head.contentLength ?? .max > worker.limits.maxObjectBytes
+    else { return }
+    let facts = head.facts
+    unsafe fill.spillPlan = SpillPlan(
+      disk, head: head.bytes, status: head.status, freshness: freshness, etag: facts.etag,
+      lastModified: facts.modified, varyNames: head.varyNames, selecting: head.selecting,
+      varyValues: selectingLines(head.varyNames))
   }
 
   private func judge(_ head: borrowing ResponseHead, _ directives: ResponseDirectives) -> Storability {
@@ -236,8 +255,14 @@ extension Fetch {
   /// The body's end by its framing.
   func complete() {
     finishConnection()
-    if let response, !response.isConfirmation { store(response) }
-    fill.complete()
+    if fill.isSpilled {
+      worker.counters.add(.fillsStored)
+      fill.complete()
+      fill.finishSpill()
+    } else {
+      if let response, !response.isConfirmation { store(response) }
+      fill.complete()
+    }
     end()
   }
 

@@ -270,7 +270,8 @@ final class Fetch: Timed {
 
   func end() {
     worker.counters.add(.fillsInFlight, -1)
-    worker.store.end(fill)
+    // One that the disk finishes can be joined until the entry is there.
+    if fill.status != .complete || !fill.isSpilled { worker.store.end(fill) }
     worker.loop.withdraw(self)
     worker.ended(self)
     revalidated = nil

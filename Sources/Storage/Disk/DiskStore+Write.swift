@@ -50,7 +50,7 @@ extension DiskStore {
       key: held.key, url: held.url, varyNames: varyNames.span, varyValues: varyValues.span,
       selecting: held.selecting)
     guard let layout = EntryFile.Layout(names, headBytes: held.head.count) else { return }
-    guard isWanted(held, name) else { return }
+    guard isWanted(name, born: held.entry.born, urlHash: held.entry.urlHash) else { return }
     let fileBytes = layout.fileBytes(bodyLength: held.entry.bodyLength)
     let reserved = DiskStore.spaceTaken(fileBytes)
     guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
@@ -69,19 +69,27 @@ extension DiskStore {
       index.release(reserved)
       return writeFailed(-result)
     }
-    put(temporary, held, name, blocks: facts.blocks, reserved: reserved)
+    let entry = DiskEntry(held, name, blocks: facts.blocks)
+    guard put(temporary, entry, urlHash: held.entry.urlHash, reserved: reserved) else {
+      _ = system.unlink(temporary, in: directory.descriptor)
+      return index.release(reserved)
+    }
     counters.writtenBytes.count(fileBytes)
+    if !varyNames.isEmpty {
+      noteVary(
+        key: held.key.array, url: held.url.array, varyNames, born: entry.born, urlHash: held.entry.urlHash)
+    }
     if options.memoryObject == 0 { leaveMemory(held, name) }
   }
 
   /// Not purged, and not outrun by a newer response.
-  private func isWanted(_ held: HeldEntry, _ name: EntryName) -> Bool {
-    if let known = index.peek(name), known.born > held.entry.born { return false }
-    return memory.fences.isEntryFenced(born: held.entry.born, urlHash: held.entry.urlHash) != .hard
+  private func isWanted(_ name: EntryName, born: UInt64, urlHash: KeyHash) -> Bool {
+    if let known = index.peek(name), known.born > born { return false }
+    return memory.fences.isEntryFenced(born: born, urlHash: urlHash) != .hard
   }
 
   /// Room within `size`, for which others leave.
-  private func makeRoom(_ bytes: Int) -> Bool {
+  func makeRoom(_ bytes: Int) -> Bool {
     for _ in 0..<64 {
       if index.reserve(bytes) { return true }
       guard evictSome() else { return index.reserve(bytes) }
@@ -148,25 +156,23 @@ extension DiskStore {
     return 0
   }
 
-  /// Moves a finished file to its place and enters it into the index.
-  private func put(_ temporary: String, _ held: HeldEntry, _ name: EntryName, blocks: Int, reserved: Int) {
-    let entry = DiskEntry(held, name, blocks: blocks)
-    let isPut = withNameLocked(name) {
-      guard isWanted(held, name), moveIntoPlace(temporary, name) else { return false }
+  /// Moves a finished file to its place and enters it into the index. False: it is not wanted any more, or
+  /// could not be moved.
+  func put(_ temporary: String, _ entry: DiskEntry, urlHash: KeyHash, reserved: Int) -> Bool {
+    let isPut = withNameLocked(entry.name) {
+      guard isWanted(entry.name, born: entry.born, urlHash: urlHash), moveIntoPlace(temporary, entry.name)
+      else { return false }
       let outcome = index.insert(entry, releasing: reserved) {
-        self.memory.fences.isEntryFenced(born: entry.born, urlHash: held.entry.urlHash)
+        self.memory.fences.isEntryFenced(born: entry.born, urlHash: urlHash)
       }
       // A purge came between the look and the move: it has not found the entry, and we take its file back.
-      if outcome == .fenced { _ = system.unlink(path(name), in: directory.descriptor) }
+      if outcome == .fenced { _ = system.unlink(path(entry.name), in: directory.descriptor) }
       return true
     }
-    guard isPut else {
-      _ = system.unlink(temporary, in: directory.descriptor)
-      return index.release(reserved)
-    }
+    guard isPut else { return false }
     counters.writes.count()
     health.succeeded()
-    if !held.varyNames.isEmpty { noteVary(held) }
+    return true
   }
 
   func moveIntoPlace(_ temporary: String, _ name: EntryName) -> Bool {
@@ -200,22 +206,21 @@ extension DiskStore {
   // MARK: Vary records
 
   /// Puts the response's list first in the record under the key's own name.
-  private func noteVary(_ held: HeldEntry) {
-    let key = held.key.array
+  func noteVary(key: [UInt8], url: [UInt8], _ varyNames: [UInt8], born: UInt64, urlHash: KeyHash) {
     let name = EntryName(key: key.span)
     // Before the name is locked: making room locks others.
-    let reserved = DiskStore.spaceTaken(VaryRecord.mostBytes(key: key.count))
+    let reserved = DiskStore.spaceTaken(VaryRecord.mostBytes(key: key.count + url.count))
     guard makeRoom(reserved) else { return counters.skippedForRoom.count() }
     let isWritten = withNameLocked(name) { () -> Bool in
-      var lists = [held.varyNames]
+      var lists = [varyNames]
       if let known = readVaryRecord(name, key) {
-        if known.lists.first == held.varyNames, index.peek(name) != nil { return false }
-        lists += known.lists.filter { $0 != held.varyNames }.prefix(VaryLists.limit - 1)
+        if known.lists.first == varyNames, index.peek(name) != nil { return false }
+        lists += known.lists.filter { $0 != varyNames }.prefix(VaryLists.limit - 1)
       }
       let record = VaryRecord(
-        key: key, url: held.url.array, lists: lists, born: held.entry.born, purgeSequence: memory.fences.sequence,
+        key: key, url: url, lists: lists, born: born, purgeSequence: memory.fences.sequence,
         created: clock.storeClock.wall(now) * 1000)
-      return write(record, name, urlHash: held.entry.urlHash, reserved: reserved)
+      return write(record, name, urlHash: urlHash, reserved: reserved)
     }
     if !isWritten { index.release(reserved) }
   }
@@ -267,7 +272,7 @@ extension DiskStore {
   /// On a disk thread. The head goes into the free slot, and is in force when it is there whole.
   private func writeHead(_ held: HeldEntry, _ name: EntryName) {
     let isWritten = withNameLocked(name) { () -> Bool in
-      guard isWanted(held, name) else { return true }
+      guard isWanted(name, born: held.entry.born, urlHash: held.entry.urlHash) else { return true }
       let file = system.open(path(name), in: directory.descriptor, flags: O_RDWR | O_NOFOLLOW)
       guard file >= 0 else { return false }
       defer { system.close(file) }
