@@ -1,4 +1,5 @@
 import Bytes
+import Caching
 import Glibc
 import Storage
 
@@ -15,19 +16,27 @@ enum BodyAvailability {
 
 /// Where a response's body comes from. It is pulled, a bounded number of bytes at a time (lifecycle L2); the
 /// bytes stay in place until they are reported as consumed.
+///
+/// It sends some text, then a part of an entry's or a fill's body; a composed one sends another text and another
+/// part after that, and so on. What has no text or no part has an empty one.
 @safe struct BodySource: ~Copyable {
   private enum Kind {
-    case none, entry, fill, bytes
+    case none, entry, fill
   }
 
   private var kind = Kind.none
   private var entry: EntryHandle?
   private(set) var fill: Fill?
-  private var bytes: [UInt8] = []
-  /// The next byte to be taken, from the start of the whole body.
+  /// The next byte to be taken of entry or fill, from the start of its whole body. For a fill it only grows.
   private(set) var offset = 0
-  /// Exclusive; `Int.max` while it is not known.
+  /// Of the part, exclusive; `Int.max` while it is not known.
   private var end = 0
+  private var text: [UInt8] = []
+  /// What of the text is to be taken before the part.
+  private var textOffset = 0
+  private var textEnd = 0
+  private var pieces: [Multipart.Piece] = []
+  private var nextPiece = 0
   /// Segments of the entry's body.
   private var segments = 0
   /// The entry's segment that holds `offset`, and where in it that is.
@@ -39,9 +48,13 @@ enum BodyAvailability {
     kind = .none
     if entry != nil { entry = nil }
     fill = nil
-    if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
     offset = 0
     end = 0
+    if !text.isEmpty { text = [] }
+    textOffset = 0
+    textEnd = 0
+    if !pieces.isEmpty { pieces = [] }
+    nextPiece = 0
     segment = 0
     segmentOffset = 0
   }
@@ -58,6 +71,8 @@ enum BodyAvailability {
     kind = .entry
     offset = start
     self.end = end
+    segment = 0
+    segmentOffset = 0
     guard start > 0 else { return }
     var skipped = 0
     while true {
@@ -86,34 +101,74 @@ enum BodyAvailability {
 
   mutating func read(_ bytes: [UInt8]) {
     clear()
-    kind = .bytes
-    self.bytes = bytes
-    end = bytes.count
+    text = bytes
+    textEnd = bytes.count
+  }
+
+  /// Sends parts of the entry that is held.
+  mutating func readEntry(_ composed: Multipart) {
+    kind = .entry
+    begin(composed)
+  }
+
+  /// Sends parts of a fill while it arrives; they must be in the order of the body.
+  mutating func read(_ fill: Fill, _ composed: Multipart) {
+    read(fill, from: 0, to: 0)
+    begin(composed)
+  }
+
+  private mutating func begin(_ composed: Multipart) {
+    text = composed.text
+    pieces = composed.pieces
+    beginPiece()
+  }
+
+  private mutating func beginPiece() {
+    let piece = pieces[nextPiece]
+    nextPiece += 1
+    textEnd = piece.textEnd
+    if kind == .entry {
+      readEntry(from: piece.part.lowerBound, to: piece.part.upperBound)
+    } else {
+      offset = piece.part.lowerBound
+      end = piece.part.upperBound
+    }
   }
 
   /// Puts up to `capacity` parts of together at most `most` bytes into `parts`.
   mutating func parts(
     into parts: UnsafeMutablePointer<iovec>, capacity: Int, most: Int
   ) -> BodyAvailability {
-    let wanted = min(most, end - offset)
+    let textCount = min(most, textEnd - textOffset)
+    guard textCount > 0 else {
+      return unsafe partParts(into: parts, capacity: capacity, wanted: min(most, end - offset))
+    }
+    // SAFETY: the array is not changed before the write that uses this address.
+    unsafe text.withUnsafeBufferPointer {
+      unsafe parts[0] = iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress! + textOffset), iov_len: textCount)
+    }
+    let wanted = min(most - textCount, end - offset)
+    guard wanted > 0, capacity > 1,
+      case .bytes(let count, let used) = unsafe partParts(
+        into: parts + 1, capacity: capacity - 1, wanted: wanted)
+    else { return .bytes(textCount, parts: 1) }
+    return .bytes(textCount + count, parts: 1 + used)
+  }
+
+  private func partParts(
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int
+  ) -> BodyAvailability {
     switch kind {
-    case .none: return .ended
-    case .entry: return unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
-    case .fill: return unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
-    case .bytes:
-      guard wanted > 0 else { return .ended }
-      // SAFETY: the array is not changed before the write that uses this address.
-      unsafe bytes.withUnsafeBufferPointer {
-        unsafe parts[0] = iovec(
-          iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress! + offset), iov_len: wanted)
-      }
-      return .bytes(wanted, parts: 1)
+    case .none: .ended
+    case .entry: unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
+    case .fill: unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
     }
   }
 
   /// The next bytes as a part of a file, at most `most` of them; `nil`: they are to be written from memory.
   func filePart(most: Int) -> FilePart? {
-    guard kind == .entry, segment < segments, most > 0 else { return nil }
+    guard kind == .entry, textOffset == textEnd, segment < segments, most > 0 else { return nil }
     guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
     let wanted = min(most, end - self.offset)
     var count = segmentCount(segment) - segmentOffset
@@ -179,6 +234,13 @@ enum BodyAvailability {
 
   /// `count` bytes have been taken.
   mutating func consumed(_ count: Int) {
+    let textCount = min(count, textEnd - textOffset)
+    textOffset += textCount
+    partConsumed(count - textCount)
+    if nextPiece < pieces.count, textOffset == textEnd, offset == end { beginPiece() }
+  }
+
+  private mutating func partConsumed(_ count: Int) {
     offset += count
     guard kind == .entry else { return }
     segmentOffset += count
