@@ -72,6 +72,10 @@ private func ifRange(
 private func byteRanges(_ value: Span<UInt8>, length: Int) -> RangeOutcome {
   guard value.count > 6, value.extracting(0..<6).equalsIgnoringCase("bytes=") else { return .whole }
   let list = value.extracting(6..<value.count)
+  // Nearly all requests for ranges are for one.
+  if list.firstIndex(of: .comma) == nil {
+    return byteRange(list.extracting(list.trimmed(ByteRange(0, list.count))), length: length)
+  }
   var members = ListMembers()
   var asked = 0
   var parts = DisjointRanges()

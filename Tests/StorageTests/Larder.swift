@@ -47,8 +47,8 @@ struct Larder {
   func blockedUntil(_ key: String) -> Int64? { handle(key)?.refreshBlockedUntil }
 
   func join(
-    _ key: String, url: String? = nil, now: Int64 = 0, replacing: UInt64 = 0, worker: Int = 0, mayStart: Bool = true,
-    _ fields: [String: String] = [:]
+    _ key: String, url: String? = nil, now: Int64 = 0, replacing: UInt64 = 0, worker: Int = 0,
+    mayStart: Bool = true, _ fields: [String: String] = [:]
   ) -> JoinOutcome {
     let bytes = Array(key.utf8)
     let urlBytes = Array((url ?? key).utf8)

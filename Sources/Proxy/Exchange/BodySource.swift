@@ -17,8 +17,8 @@ enum BodyAvailability {
 /// Where a response's body comes from. It is pulled, a bounded number of bytes at a time (lifecycle L2); the
 /// bytes stay in place until they are reported as consumed.
 ///
-/// It sends some text, then a part of an entry's or a fill's body; a composed one sends another text and another
-/// part after that, and so on. What has no text or no part has an empty one.
+/// It sends some text, then a part of an entry's or a fill's body; a composed one then sends another text and
+/// another part, and so on. Text or part may be empty.
 @safe struct BodySource: ~Copyable {
   private enum Kind {
     case none, entry, fill
@@ -32,7 +32,7 @@ enum BodyAvailability {
   /// Of the part, exclusive; `Int.max` while it is not known.
   private var end = 0
   private var text: [UInt8] = []
-  /// What of the text is to be taken before the part.
+  /// What of the text is to be taken before the part; `textEnd` is 0 where there is no text at all.
   private var textOffset = 0
   private var textEnd = 0
   private var pieces: [Multipart.Piece] = []
@@ -50,13 +50,14 @@ enum BodyAvailability {
     fill = nil
     offset = 0
     end = 0
-    if !text.isEmpty { text = [] }
-    textOffset = 0
-    textEnd = 0
-    if !pieces.isEmpty { pieces = [] }
-    nextPiece = 0
     segment = 0
     segmentOffset = 0
+    guard textEnd > 0 else { return }
+    text = []
+    textOffset = 0
+    textEnd = 0
+    pieces = []
+    nextPiece = 0
   }
 
   /// Keeps `entry` in memory; nothing of its body is sent before `read(from:to:)`.
@@ -234,6 +235,7 @@ enum BodyAvailability {
 
   /// `count` bytes have been taken.
   mutating func consumed(_ count: Int) {
+    guard textEnd > 0 else { return partConsumed(count) }
     let textCount = min(count, textEnd - textOffset)
     textOffset += textCount
     partConsumed(count - textCount)
