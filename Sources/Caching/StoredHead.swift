@@ -95,19 +95,25 @@ public func write304Head(stored: Span<UInt8>, to output: inout OutputBuffer) {
 /// `output` has room.
 ///
 /// - Parameters:
-///   - start: The part's first byte; `end` lies behind its last.
+///   - part: Of the body, not empty.
 ///   - length: Of the whole body in bytes.
 public func write206Head(
-  stored: Span<UInt8>, start: Int, end: Int, length: Int, to output: inout OutputBuffer
+  stored: Span<UInt8>, part: Range<Int>, of length: Int, to output: inout OutputBuffer
 ) {
   output.append("HTTP/1.1 206 Partial Content\r\n")
   writeFields(of: stored, without: FieldSet(.contentRange), to: &output)
-  output.append("Content-Range: bytes ")
-  output.append(decimal: start)
-  output.append(.dash)
-  output.append(decimal: end - 1)
-  output.append(.slash)
-  output.append(decimal: length)
+  writeContentRange(part, of: length, to: &output)
+}
+
+/// Writes a stored head as that of a 206 with several parts (RFC 9110 §15.3.7.2): their type and place are
+/// stated with each of them.
+///
+/// - Parameter boundary: Of the `Multipart` that follows.
+public func write206Head(stored: Span<UInt8>, boundary: KeyHash, to output: inout OutputBuffer) {
+  output.append("HTTP/1.1 206 Partial Content\r\n")
+  writeFields(of: stored, without: FieldSet(.contentRange, .contentType), to: &output)
+  output.append("Content-Type: multipart/byteranges; boundary=")
+  writeBoundary(boundary, to: &output)
   output.append("\r\n")
 }
 
@@ -116,6 +122,16 @@ public func write416Head(length: Int, wallTime: Int64, to output: inout OutputBu
   writeStatusLine(416, to: &output)
   writeDate(wallTime, to: &output)
   output.append("Content-Range: bytes */")
+  output.append(decimal: length)
+  output.append("\r\n")
+}
+
+func writeContentRange(_ part: Range<Int>, of length: Int, to output: inout OutputBuffer) {
+  output.append("Content-Range: bytes ")
+  output.append(decimal: part.lowerBound)
+  output.append(.dash)
+  output.append(decimal: part.upperBound - 1)
+  output.append(.slash)
   output.append(decimal: length)
   output.append("\r\n")
 }

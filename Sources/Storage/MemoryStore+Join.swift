@@ -7,6 +7,8 @@ public enum JoinOutcome: Sendable {
   case joined(Fill)
   /// There is a newer answer now: look up again.
   case changed
+  /// No fill that could be joined, and the caller may not begin one.
+  case nothing
 }
 
 extension MemoryStore {
@@ -15,11 +17,12 @@ extension MemoryStore {
   /// - Parameter collapseTimeout: A fill that has waited longer than this for its head is not enough any
   ///   more: one caller gets a second and third one.
   /// - Parameter replacing: `born` of the entry that the caller has seen and cannot use as it is; 0: none.
+  /// - Parameter mayStart: False: only joins.
   /// - Parameter selecting: As for `lookUp`.
   public func join(
     hash: KeyHash, key: Span<UInt8>, urlHash: KeyHash, url: Span<UInt8>, now: Milliseconds,
     cacheNow: CacheSeconds, collapseTimeout: Milliseconds, worker: Int, replacing: UInt64,
-    selecting: (Span<UInt8>) -> KeyHash
+    mayStart: Bool = true, selecting: (Span<UInt8>) -> KeyHash
   ) -> JoinOutcome {
     let outcome: JoinOutcome = stripe(of: hash).withLock { stripe in
       stripe.clock = max(stripe.clock, cacheNow)
@@ -31,6 +34,10 @@ extension MemoryStore {
       let limit = now - collapseTimeout
       if let fill = joinable(at: target, in: &stripe, after: replacing, startedSince: limit, selecting) {
         return .joined(fill)
+      }
+      guard mayStart else {
+        stripe.removeIfDead(target, arena: arena)
+        return .nothing
       }
       let subject = FillSubject(hash: hash, key: key, urlHash: urlHash, url: url, now: now, worker: worker)
       let fill = Fill(subject, store: self, born: fences.nextBorn(), isShared: true, mayStore: true)

@@ -129,7 +129,7 @@ struct StoredHeadTests {
   @Test func `RFC 9110 §15.3.7: a 206 states its part`() {
     let head = octets(Self.oldHead)
     #expect(
-      written { write206Head(stored: head.span, start: 2, end: 5, length: 10, to: &$0) }
+      written { write206Head(stored: head.span, part: 2..<5, of: 10, to: &$0) }
         == lines("HTTP/1.1 206 Partial Content", Self.old + ["Content-Range: bytes 2-4/10"]))
   }
 

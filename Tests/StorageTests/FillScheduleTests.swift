@@ -234,7 +234,7 @@ private func churn(_ larder: Larder, worker: Int, _ record: PurgeRecord) {
           _ = fill.bytes(from: 0, limit: 100)
           fill.leave(worker: worker)
         }
-      case .changed: break
+      case .changed, .nothing: break
       }
       for fill in larder.wakers[worker].takeAdvanced() { fill.clearPending(worker: worker) }
     default:

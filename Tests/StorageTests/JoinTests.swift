@@ -33,6 +33,23 @@ struct JoinTests {
     #expect(larder.join("k", now: 20_000).started != nil)
   }
 
+  @Test func `who may not start joins what there is, and leaves nothing behind`() throws {
+    let larder = Larder()
+    let before = larder.store.arena.statistics.allocatedBytes
+    #expect(larder.join("k", mayStart: false).isNothing)
+    #expect(larder.store.arena.statistics.allocatedBytes == before)
+    let fill = try #require(larder.join("k").started)
+    #expect(larder.join("k", mayStart: false).joined === fill)
+    // It has waited too long to be enough: only who may start does something about it.
+    #expect(larder.join("k", now: 5000, mayStart: false).isNothing)
+    larder.head(fill)
+    #expect(larder.finish(fill, "x") == .stored)
+    #expect(larder.join("k", mayStart: false).isChanged)
+    let seen = try #require(larder.born("k"))
+    #expect(larder.join("k", replacing: seen, mayStart: false).isNothing)
+    #expect(larder.lookUp("k") == .body("x"))
+  }
+
   @Test func `a fill that failed or is not shareable takes nobody`() throws {
     let larder = Larder()
     let failed = try #require(larder.join("k").started)

@@ -48,14 +48,14 @@ struct Larder {
 
   func join(
     _ key: String, url: String? = nil, now: Int64 = 0, replacing: UInt64 = 0, worker: Int = 0,
-    _ fields: [String: String] = [:]
+    mayStart: Bool = true, _ fields: [String: String] = [:]
   ) -> JoinOutcome {
     let bytes = Array(key.utf8)
     let urlBytes = Array((url ?? key).utf8)
     return store.join(
       hash: hash(key), key: bytes.span, urlHash: hash(url ?? key), url: urlBytes.span, now: now,
       cacheNow: now / 1000, collapseTimeout: 5000, worker: worker, replacing: replacing,
-      selecting: selecting(fields))
+      mayStart: mayStart, selecting: selecting(fields))
   }
 
   func startPrivate(_ key: String, url: String? = nil, mayStore: Bool = true) -> Fill {
@@ -150,6 +150,7 @@ extension EntryHandle {
 }
 
 extension JoinOutcome {
+  var isNothing: Bool { if case .nothing = self { true } else { false } }
   var started: Fill? { if case .started(let fill) = self { fill } else { nil } }
   var joined: Fill? { if case .joined(let fill) = self { fill } else { nil } }
   var isChanged: Bool { if case .changed = self { true } else { false } }

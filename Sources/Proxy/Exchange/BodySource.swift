@@ -1,4 +1,5 @@
 import Bytes
+import Caching
 import Glibc
 import Storage
 
@@ -15,9 +16,12 @@ enum BodyAvailability {
 
 /// Where a response's body comes from. It is pulled, a bounded number of bytes at a time (lifecycle L2); the
 /// bytes stay in place until they are reported as consumed.
+///
+/// It sends some text, then a part of an entry's or a fill's body; a composed one then sends another text and
+/// another part, and so on. Text or part may be empty.
 @safe struct BodySource: ~Copyable {
   private enum Kind {
-    case none, entry, file, fill, bytes
+    case none, entry, file, fill
   }
 
   private var kind = Kind.none
@@ -25,11 +29,16 @@ enum BodyAvailability {
   /// Of the entry, if its body lies in one.
   private(set) var file: StoredFile?
   private(set) var fill: Fill?
-  private var bytes: [UInt8] = []
-  /// The next byte to be taken, from the start of the whole body.
+  /// The next byte to be taken of entry or fill, from the start of its whole body. For a fill it only grows.
   private(set) var offset = 0
-  /// Exclusive; `Int.max` while it is not known.
+  /// Of the part, exclusive; `Int.max` while it is not known.
   private var end = 0
+  private var text: [UInt8] = []
+  /// What of the text is to be taken before the part; `textEnd` is 0 where there is no text at all.
+  private var textOffset = 0
+  private var textEnd = 0
+  private var pieces: [Multipart.Piece] = []
+  private var nextPiece = 0
   /// Segments of the entry's body.
   private var segments = 0
   /// The entry's segment that holds `offset`, and where in it that is.
@@ -42,11 +51,16 @@ enum BodyAvailability {
     if entry != nil { entry = nil }
     if file != nil { file = nil }
     fill = nil
-    if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
     offset = 0
     end = 0
     segment = 0
     segmentOffset = 0
+    guard textEnd > 0 else { return }
+    text = []
+    textOffset = 0
+    textEnd = 0
+    pieces = []
+    nextPiece = 0
   }
 
   /// Keeps `entry` in memory; nothing of its body is sent before `read(from:to:)`.
@@ -66,6 +80,8 @@ enum BodyAvailability {
       self.file = file
       return
     }
+    segment = 0
+    segmentOffset = 0
     guard start > 0 else { return }
     var skipped = 0
     while true {
@@ -94,9 +110,38 @@ enum BodyAvailability {
 
   mutating func read(_ bytes: [UInt8]) {
     clear()
-    kind = .bytes
-    self.bytes = bytes
-    end = bytes.count
+    text = bytes
+    textEnd = bytes.count
+  }
+
+  /// Sends parts of the entry that is held.
+  mutating func readEntry(_ composed: Multipart) {
+    kind = .entry
+    begin(composed)
+  }
+
+  /// Sends parts of a fill while it arrives; they must be in the order of the body.
+  mutating func read(_ fill: Fill, _ composed: Multipart) {
+    read(fill, from: 0, to: 0)
+    begin(composed)
+  }
+
+  private mutating func begin(_ composed: Multipart) {
+    text = composed.text
+    pieces = composed.pieces
+    beginPiece()
+  }
+
+  private mutating func beginPiece() {
+    let piece = pieces[nextPiece]
+    nextPiece += 1
+    textEnd = piece.textEnd
+    if kind == .entry {
+      readEntry(from: piece.part.lowerBound, to: piece.part.upperBound)
+    } else {
+      offset = piece.part.lowerBound
+      end = piece.part.upperBound
+    }
   }
 
   /// Puts up to `capacity` parts of together at most `most` bytes into `parts`.
@@ -105,28 +150,40 @@ enum BodyAvailability {
   mutating func parts(
     into parts: UnsafeMutablePointer<iovec>, capacity: Int, most: Int, copying: UnsafeMutableRawBufferPointer
   ) -> BodyAvailability {
-    let wanted = min(most, end - offset)
+    let textCount = min(most, textEnd - textOffset)
+    guard textCount > 0 else {
+      return unsafe partParts(into: parts, capacity: capacity, wanted: min(most, end - offset), copying: copying)
+    }
+    // SAFETY: the array is not changed before the write that uses this address.
+    unsafe text.withUnsafeBufferPointer {
+      unsafe parts[0] = iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress! + textOffset), iov_len: textCount)
+    }
+    let wanted = min(most - textCount, end - offset)
+    guard wanted > 0, capacity > 1,
+      case .bytes(let count, let used) = unsafe partParts(
+        into: parts + 1, capacity: capacity - 1, wanted: wanted, copying: copying)
+    else { return .bytes(textCount, parts: 1) }
+    return .bytes(textCount + count, parts: 1 + used)
+  }
+
+  private func partParts(
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int, copying: UnsafeMutableRawBufferPointer
+  ) -> BodyAvailability {
     switch kind {
-    case .none: return .ended
-    case .entry: return unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
-    case .file: return unsafe filePart(into: parts, wanted: min(wanted, copying.count), copying)
-    case .fill: return unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
-    case .bytes:
-      guard wanted > 0 else { return .ended }
-      // SAFETY: the array is not changed before the write that uses this address.
-      unsafe bytes.withUnsafeBufferPointer {
-        unsafe parts[0] = iovec(
-          iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress! + offset), iov_len: wanted)
-      }
-      return .bytes(wanted, parts: 1)
+    case .none: .ended
+    case .entry: unsafe entryParts(into: parts, capacity: capacity, wanted: wanted)
+    case .file: unsafe filePart(into: parts, wanted: min(wanted, copying.count), copying)
+    case .fill: unsafe fillParts(into: parts, capacity: capacity, wanted: wanted)
     }
   }
 
   /// The next bytes as a part of a file, at most `most` of them; `nil`: they are to be written from memory.
   func filePart(most: Int) -> FilePart? {
+    guard textOffset == textEnd, most > 0 else { return nil }
     if kind == .file { return storedPart(most: min(most, end - offset)) }
     if kind == .fill { return spilledPart(most: min(most, end - offset)) }
-    guard kind == .entry, segment < segments, most > 0 else { return nil }
+    guard kind == .entry, segment < segments else { return nil }
     guard let (file, offset) = entry?.lendSegment(segment) else { return nil }
     let wanted = min(most, end - self.offset)
     var count = segmentCount(segment) - segmentOffset
@@ -144,6 +201,9 @@ enum BodyAvailability {
 
   /// How many bytes one part could carry now, without taking them.
   mutating func available(most: Int) -> BodyAvailability {
+    if kind == .fill, textOffset == textEnd, let part = spilledPart(most: min(most, end - offset)) {
+      return .bytes(part.count, parts: 1)
+    }
     var part = unsafe iovec()
     return unsafe parts(into: &part, capacity: 1, most: most, copying: UnsafeMutableRawBufferPointer(start: nil, count: 0))
   }
@@ -158,7 +218,7 @@ enum BodyAvailability {
 
   /// What of a fill has left memory for a file.
   private func spilledPart(most: Int) -> FilePart? {
-    guard most > 0, let (file, at, count) = fill?.spilledPart(at: offset, max: most) else { return nil }
+    guard let (file, at, count) = fill?.spilledPart(at: offset, max: most) else { return nil }
     return FilePart(file: file, offset: at, count: count)
   }
 
@@ -213,6 +273,8 @@ enum BodyAvailability {
       used += 1
     }
     if total > 0 { return .bytes(total, parts: used) }
+    // Those bytes have left memory for a file: `filePart` has them, or the disk is asked to read them.
+    if fill.hasSpilled(offset) { return .pending }
     switch status {
     case .awaitingHead, .streaming: return .pending
     case .complete: return end == Int.max ? .ended : .failed
@@ -222,6 +284,14 @@ enum BodyAvailability {
 
   /// `count` bytes have been taken.
   mutating func consumed(_ count: Int) {
+    guard textEnd > 0 else { return partConsumed(count) }
+    let textCount = min(count, textEnd - textOffset)
+    textOffset += textCount
+    partConsumed(count - textCount)
+    if nextPiece < pieces.count, textOffset == textEnd, offset == end { beginPiece() }
+  }
+
+  private mutating func partConsumed(_ count: Int) {
     offset += count
     guard kind == .entry else { return }
     segmentOffset += count

@@ -13,7 +13,7 @@ extension Exchange {
     guard policyDelivers() else { return }
     let length = entry.bodyLength
     worker.tail.removeAll()
-    switch selectPart(status: entry.status, length: length) {
+    switch selectPart(of: storedHead(outgoing), status: entry.status, length: length) {
     case .whole:
       status = entry.status
       writeEntryFields(entry)
@@ -22,11 +22,16 @@ extension Exchange {
       outgoing.statesLength = mayHaveBody(status)
       body.hold(consume entry)
       body.readEntry(from: 0, to: length)
-    case .part(let start, let end):
-      beginPart(start, end, of: length)
+    case .part(let part):
+      beginPart(part, of: length)
       writeEntryFields(entry)
       body.hold(consume entry)
-      body.readEntry(from: start, to: end)
+      body.readEntry(from: part.lowerBound, to: part.upperBound)
+    case .parts(let parts):
+      let composed = beginParts(parts, of: length)
+      writeEntryFields(entry)
+      body.hold(consume entry)
+      body.readEntry(composed)
     case .notModified:
       beginNotModified()
       writeEntryFields(entry)
@@ -54,23 +59,25 @@ extension Exchange {
     outgoing.sendsBody = request.method != .head && mayHaveBody(head.status)
     status = head.status
     worker.tail.removeAll()
-    let part =
-      head.isRaw
-      ? SelectedPart.whole
-      : selectPart(status: head.status, length: head.contentLength)
-    switch part {
+    let length = wholeLength(fill, head)
+    switch head.isRaw ? .whole : selectPart(of: storedHead(outgoing), status: head.status, length: length) {
     case .whole:
       if !mayHaveBody(head.status) { outgoing.statesLength = false }
       writeFillFields(head, key: fill.key)
       body.read(fill, from: 0, to: head.contentLength)
-    case .part(let start, let end):
-      beginPart(start, end, of: head.contentLength ?? 0)
+    case .part(let part):
+      beginPart(part, of: length ?? 0)
       writeFillFields(head, key: fill.key)
-      body.read(fill, from: start, to: end)
+      body.read(fill, from: part.lowerBound, to: part.upperBound)
+    case .parts(let parts):
+      // As they arrive: what the client names first may come last.
+      let composed = beginParts(parts.sorted { $0.lowerBound < $1.lowerBound }, of: length ?? 0)
+      writeFillFields(head, key: fill.key)
+      body.read(fill, composed)
     case .notModified:
       beginNotModified()
       writeFillFields(head, key: fill.key)
-    case .unsatisfiable: return deliverUnsatisfiable(head.contentLength ?? 0)
+    case .unsatisfiable: return deliverUnsatisfiable(length ?? 0)
     }
     phase = .delivering
     stream?.sendHead(of: self)
@@ -104,42 +111,6 @@ extension Exchange {
     parsed.head.write(to: &edited.bytes)
     unsafe outgoing.storedHead = edited.bytes.base
     outgoing.storedCount = edited.bytes.count
-  }
-
-  /// What of a whole response this request gets, by its conditions and its range.
-  private func selectPart(status: UInt16, length: Int?) -> SelectedPart {
-    guard request.head.present.intersects(Self.selectingFields) else { return .whole }
-    let stored = storedHead(outgoing)
-    let facts = HeadFacts(stored)
-    var etag: Span<UInt8>?
-    if let range = facts.etag { etag = stored.extracting(range) }
-    let lastModified = facts.modified
-    switch evaluateConditions(request: request.head, etag: etag, lastModified: lastModified, status: status) {
-    case .notModified: return .notModified
-    case .deliver: break
-    }
-    guard status == 200, let length, request.method == .get, request.head.has(.range) else { return .whole }
-    let outcome = evaluateRange(
-      request: request.head, length: length, etag: etag, lastModified: lastModified, date: facts.date)
-    return switch outcome {
-    case .whole: .whole
-    case .part(let start, let end): .part(start, end)
-    case .unsatisfiable: .unsatisfiable
-    }
-  }
-
-  private static let selectingFields = FieldSet(
-    .ifMatch, .ifNoneMatch, .ifModifiedSince, .ifUnmodifiedSince, .range)
-
-  /// A head of its own for 206: another status, all stored fields, `Content-Range`.
-  private func beginPart(_ start: Int, _ end: Int, of length: Int) {
-    status = 206
-    write206Head(stored: storedHead(outgoing), start: start, end: end, length: length, to: &worker.tail)
-    unsafe outgoing.storedHead = nil
-    outgoing.storedCount = 0
-    outgoing.bodyLength = end - start
-    outgoing.statesLength = true
-    outgoing.sendsBody = true
   }
 
   private func beginNotModified() {
@@ -210,20 +181,12 @@ extension Exchange {
   }
 }
 
-/// What of a response a request gets.
-enum SelectedPart: Equatable {
-  case whole
-  /// From the first offset up to, not including, the second.
-  case part(Int, Int)
-  case notModified, unsatisfiable
-}
-
 /// Whether a response with this status has a body, HEAD apart: RFC 9110 §6.4.1.
 func mayHaveBody(_ status: UInt16) -> Bool { status >= 200 && status != 204 && status != 304 }
 
 /// The stored head that a response is made from.
 @_lifetime(borrow outgoing)
-private func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
+func storedHead(_ outgoing: borrowing Outgoing) -> Span<UInt8> {
   guard let base = unsafe outgoing.storedHead else { return Span() }
   // SAFETY: the entry or the fill's head, both of which the exchange holds, own these bytes.
   let span = unsafe Span<UInt8>(_unsafeStart: base, count: outgoing.storedCount)

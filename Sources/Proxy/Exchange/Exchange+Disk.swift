@@ -69,12 +69,20 @@ extension Exchange {
     missed()
   }
 
-  /// The next bytes of the body cannot be had at once.
+  /// The next bytes of the body cannot be had at once: those of a file, which the disk reads, or of a fill,
+  /// which will come.
   func awaitBody() {
-    guard diskTicket == 0, let file = body.file, let disk = worker.disk else { return }
+    guard diskTicket == 0, let disk = worker.disk else { return }
+    let fill = body.fill
+    guard body.file != nil || fill?.hasSpilled(body.offset) ?? false else { return }
     let ticket = worker.awaitDisk(self)
     let mailbox = worker.deployment.mailboxes[worker.index]
-    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
+    let done: @Sendable () -> Void = { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
+    if let file = body.file {
+      disk.prepare(file, from: body.offset, done: done)
+    } else if let fill {
+      disk.prepare(fill, from: body.offset, done: done)
+    }
   }
 
   func leaveDisk() {

@@ -166,7 +166,7 @@ extension Exchange {
     let outcome = worker.store.join(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
       cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,
-      worker: worker.index, replacing: born,
+      worker: worker.index, replacing: born, mayStart: mayFetchWhole,
       selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
     switch outcome {
     case .started(let fill):
@@ -178,20 +178,26 @@ extension Exchange {
       decision = .collapsed
       wait(for: fill, starting: nil)
     case .changed: lookUp()
+    case .nothing: pass(.range, keyIsWritten: true)
     }
   }
 
   private func refreshInBackground(_ entry: borrowing EntryHandle) {
+    fetchInBackground(replacing: entry.born, revalidating: entry.duplicate())
+  }
+
+  /// Begins a fill that this request does not wait for, unless there is one. Its key must be written.
+  func fetchInBackground(replacing born: UInt64, revalidating entry: consuming EntryHandle?) {
     let worker = worker
     guard !worker.store.inFlight.isExhausted else { return }
     let outcome = worker.store.join(
       hash: keyHash, key: worker.key.bytes, urlHash: urlHash, url: worker.url.bytes, now: worker.loop.now,
       cacheNow: worker.loop.cacheSeconds, collapseTimeout: worker.limits.collapseTimeoutMilliseconds,
-      worker: worker.index, replacing: entry.born,
+      worker: worker.index, replacing: born,
       selecting: { names in selectingHash(names, request: request.head, seed: worker.store.seed) })
     guard case .started(let fill) = outcome else { return }
     let fetch = Fetch(worker: worker, fill: fill, kind: .background)
-    fetch.prepare(from: self, revalidating: entry.duplicate())
+    fetch.prepare(from: self, revalidating: entry)
     worker.begin(fetch)
   }
 }

@@ -10,7 +10,7 @@ extension Exchange {
   func writeRequestID(to output: inout OutputBuffer) {
     let wasTaken = request.head.count(of: .xRequestID) == 1 && takeRequestID(to: &output)
     if wasTaken { return }
-    let made = madeRequestID ?? worker.makeRequestID()
+    let made = madeRequestID ?? worker.makeID()
     madeRequestID = made
     output.append(hex: made.high)
     output.append(hex: made.low)

@@ -21,6 +21,8 @@ extension Exchange {
     if directives.onlyIfCached {
       return refuseOnlyIfCached()
     }
+    // Built, the request would bring the whole.
+    let reason = reason == .hitForMiss && isForPart ? .range : reason
     decision = .bypass(reason)
     guard !worker.store.inFlight.isExhausted else { return shed() }
     if !keyIsWritten { writeKey() }
@@ -104,7 +106,12 @@ extension Exchange {
       isConfirmation: head.confirmed != nil, isServerError: head.status >= 500,
       hasServableStale: staleIsServable)
     switch verdict.order {
-    case .deliver: deliver(fill, head)
+    case .deliver where isFarAhead(fill, head):
+      leaveFill()
+      pass(.range)
+    case .deliver:
+      if isOwn, decision == .bypass(.range), head.isOfSmall { fetchWholeBehind() }
+      deliver(fill, head)
     case .deliverConfirmed: deliverConfirmed(head)
     case .deliverStale: deliverStale()
     case .lookUpAgain: leaveAndLookUp()
@@ -113,6 +120,12 @@ extension Exchange {
       pass(.hitForMiss)
     case .refuse: deliverError(.privateError)
     }
+  }
+
+  /// What was passed is a part of what is small: the next request finds the whole (decision 16).
+  private func fetchWholeBehind() {
+    writeKey()
+    fetchInBackground(replacing: stale?.born ?? 0, revalidating: nil)
   }
 
   private func leaveAndLookUp() {

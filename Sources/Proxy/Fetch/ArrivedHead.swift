@@ -20,6 +20,8 @@ import Storage
   let allowsAuthorization: Bool
   /// Conditions and ranges were the origin's to answer.
   let isRaw: Bool
+  /// The answer to a range that was passed, when the whole may be stored and is known to be small.
+  let isOfSmall: Bool
   let upstream: UpstreamFacts
   /// After a 304: the entry that it confirmed.
   let confirmed: EntryHandle?
@@ -51,6 +53,7 @@ import Storage
     age = traits.age
     allowsAuthorization = traits.allowsAuthorization
     isRaw = traits.isRaw
+    isOfSmall = traits.isOfSmall
     upstream = traits.upstream
     self.confirmed = consume confirmed
     super.init(
@@ -89,6 +92,7 @@ struct ArrivedTraits {
   var age: Int?
   var allowsAuthorization = false
   var isRaw = false
+  var isOfSmall = false
   var upstream = UpstreamFacts()
   var contentLength: Int?
   var isJoinable = false

@@ -87,6 +87,7 @@ extension Fetch {
     traits.allowsAuthorization = directives.allowsAuthorizedReuse
     traits.age = head.head.value(of: .age)?.decimal
     traits.isRaw = kind == .passed
+    traits.isOfSmall = isOfSmall(head, directives, length: traits.contentLength)
     traits.varyNames = vary.names
     traits.selecting = selectingHash(vary.names.span, request: memory.request, seed: worker.store.seed)
     var obstacle: Uncacheable?
@@ -144,10 +145,32 @@ extension Fetch {
   private func judge(_ head: borrowing ResponseHead, _ directives: ResponseDirectives) -> Storability {
     if kind == .passed { return .not(method == .get ? .policy : .method) }
     if isPassedByPolicy { return .not(.policy) }
-    return storability(
-      method: method, request: traits, status: head.status, response: head.head, directives: directives,
+    return storing(head, directives, as: head.status)
+  }
+
+  private func storing(
+    _ head: borrowing ResponseHead, _ directives: ResponseDirectives, as status: UInt16
+  ) -> Storability {
+    storability(
+      method: method, request: traits, status: status, response: head.head, directives: directives,
       requestTime: requestedAt, responseTime: worker.loop.cacheSeconds, wallTime: worker.loop.wallSeconds,
       options: worker.cachingOptions)
+  }
+
+  /// See `ArrivedHead.isOfSmall`.
+  private func isOfSmall(
+    _ head: borrowing ResponseHead, _ directives: ResponseDirectives, length: Int?
+  ) -> Bool {
+    guard kind == .passed, !isPassedByPolicy, memory.request.has(.range) else { return false }
+    let whole: Int? =
+      switch head.status {
+      case 200: length as Int?
+      case 206: head.head.withValue(of: .contentRange) { completeLength(contentRange: $0) } ?? nil
+      default: nil
+      }
+    guard let whole, whole <= min(Exchange.rangeFillLimit, worker.limits.maxObjectBytes) else { return false }
+    if case .storable = storing(head, directives, as: 200) { return true }
+    return false
   }
 
   /// Bytes of the body, as far as the head says.

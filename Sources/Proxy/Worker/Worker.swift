@@ -57,8 +57,8 @@ import Upstream
   let readsResponseHead: Bool
   /// The known field that each part of the log's format names.
   let logFields: [KnownField]
-  private let requestIDSeed: HashSeed
-  private var requestIDsMade: UInt64 = 0
+  private let idSeed: HashSeed
+  private var idsMade: UInt64 = 0
 
   /// Turns since the start.
   private(set) var turnCount: Milliseconds = 0
@@ -110,7 +110,7 @@ import Upstream
     readsResponseHead = logBuffer.isOn && configuration.accessLogFormat.readsResponseHead
     logFields = configuration.accessLogFormat.fieldNames.map { KnownField.identify($0.span) }
     let seed = store.seed.hash(Array("request id \(index)".utf8).span)
-    requestIDSeed = HashSeed(seed.low, seed.high)
+    idSeed = HashSeed(seed.low, seed.high)
   }
 
   deinit {
@@ -250,10 +250,10 @@ import Upstream
   func forget(ticket: UInt64) { queued[ticket] = nil }
 
   /// 128 bits that nobody can guess and that do not come again.
-  func makeRequestID() -> KeyHash {
-    requestIDsMade += 1
-    return unsafe withUnsafeBytes(of: requestIDsMade) { number in
-      requestIDSeed.hash(unsafe Span(_unsafeBytes: number))
+  func makeID() -> KeyHash {
+    idsMade += 1
+    return unsafe withUnsafeBytes(of: idsMade) { number in
+      idSeed.hash(unsafe Span(_unsafeBytes: number))
     }
   }
 

@@ -121,6 +121,14 @@ open class DiskSystem: @unchecked Sendable {
 }
 
 extension DiskSystem {
+  /// Whether the first and the last of these bytes are in the page cache: what lies between was written or
+  /// read with them. Does not wait.
+  public func isResident(_ file: CInt, at offset: Int, count: Int) -> Bool {
+    var byte: UInt8 = 0
+    return unsafe readNoWait(file, into: &byte, count: 1, at: offset) == 1
+      && readNoWait(file, into: &byte, count: 1, at: offset + count - 1) == 1
+  }
+
   /// Reads until `count` bytes are there or the file ends; the bytes read, or `-errno`.
   public func readFully(
     _ file: CInt, into memory: UnsafeMutableRawPointer, count: Int, at offset: Int

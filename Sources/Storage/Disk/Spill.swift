@@ -74,15 +74,21 @@ extension Fill {
   /// Its body is in a file, or on the way there, and not to be committed from memory.
   public var isSpilled: Bool { body.withLock { $0.spill.map { !$0.isGivenUp.load(ordering: .relaxed) } ?? false } }
 
-  /// Part of the body that has left memory for a file: a descriptor, where in it, and how many bytes; `nil`: not
-  /// this one.
+  /// The body's byte at `offset` has left memory for a file.
+  public func hasSpilled(_ offset: Int) -> Bool { body.withLock { $0.spill != nil && offset < $0.recycled } }
+
+  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it, and
+  /// how many bytes; `nil`: not this one.
   public func spilledPart(at offset: Int, max limit: Int) -> (file: CInt, offset: Int, count: Int)? {
-    body.withLock {
-      guard let spill = $0.spill, offset < $0.recycled else { return nil }
-      let count = min(spill.written.load(ordering: .acquiring) - offset, limit)
-      guard count > 0 else { return nil }
-      return (spill.descriptor.load(ordering: .acquiring), spill.layout.bodyOffset + offset, count)
+    let found = body.withLock { body -> (spill: Spill, count: Int)? in
+      guard let spill = body.spill, offset < body.recycled else { return nil }
+      return (spill, min(spill.written.load(ordering: .acquiring) - offset, limit))
     }
+    guard let (spill, count) = found, count > 0 else { return nil }
+    let file = spill.descriptor.load(ordering: .acquiring)
+    let at = spill.layout.bodyOffset + offset
+    guard spill.plan.disk.system.isResident(file, at: at, count: count) else { return nil }
+    return (file, at, count)
   }
 
   /// Makes the body go to the disk from now on. False: it cannot.
@@ -168,6 +174,29 @@ extension Fill {
 }
 
 extension DiskStore {
+  /// Has a disk thread bring what follows `offset` of a spilled body into the page cache, and then calls
+  /// `done`.
+  public func prepare(_ fill: Fill, from offset: Int, done: @escaping @Sendable () -> Void) {
+    threads.submit {
+      if let spill = fill.body.withLock({ $0.spill }) { self.readAhead(spill, from: offset) }
+      done()
+    }
+  }
+
+  private func readAhead(_ spill: Spill, from offset: Int) {
+    var buffer = [UInt8](repeating: 0, count: DiskStore.blocksAhead * EntryFile.blockBytes)
+    // SAFETY: the kernel writes at most `buffer.count` bytes.
+    let result = unsafe buffer.withUnsafeMutableBytes {
+      unsafe system.readFully(
+        spill.descriptor.load(ordering: .acquiring), into: $0.baseAddress!, count: $0.count,
+        at: spill.layout.bodyOffset + offset)
+    }
+    if result < 0 {
+      counters.readErrors.count()
+      health.failed(.read, CInt(-result), now: now)
+    }
+  }
+
   var acceptsSpills: Bool { health.mayWrite(now: now) }
 
   /// Longest body that is stored: half of the disk, or one response could push out all others.

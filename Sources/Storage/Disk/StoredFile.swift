@@ -111,13 +111,9 @@ import Synchronization
     return unsafe system.readNoWait(descriptor, into: base, count: memory.count, at: bodyOffset + offset)
   }
 
-  /// Whether the first and the last of these bytes of the body are in the page cache: what lies between was
-  /// read with them.
+  /// These bytes of the body are in the page cache.
   public func isResident(_ offset: Int, count: Int) -> Bool {
-    var byte: UInt8 = 0
-    let last = bodyOffset + offset + count - 1
-    return unsafe system.readNoWait(descriptor, into: &byte, count: 1, at: bodyOffset + offset) == 1
-      && system.readNoWait(descriptor, into: &byte, count: 1, at: last) == 1
+    system.isResident(descriptor, at: bodyOffset + offset, count: count)
   }
 
   /// Books a hit. True: it is the second one within `window` seconds, and nobody copies it yet, so that the

@@ -10,6 +10,8 @@ struct BusySite {
   static func respond(_ request: Message, _ connection: ServerConnection) -> [ServerStep] {
     let path = request.target
     switch path {
+    case "/large" where request["range"] == "bytes=10-40":
+      return Page.part(path, 10...40, length: 70_000)
     case "/large": return Page.response(path, length: 70_000, pieces: 5)
     case "/chunked": return Page.response(path, length: 5000, framing: .chunked, pieces: 9)
     case "/ends": return Page.response(path, length: 3000, framing: .untilEnd, pieces: 3)
@@ -44,7 +46,9 @@ struct BusySite {
       let body = String(repeating: "x", count: random.below(3000))
       return "POST /form HTTP/1.1\r\n\(fields)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
     case 2: return "PUT /form HTTP/1.1\r\n\(fields)Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    case 3: return "GET \(path) HTTP/1.1\r\n\(fields)Range: bytes=10-40\r\n\r\n"
+    case 3:
+      let range = random.pick(["10-40", "50-,0-9", "2000-2999,-90,20-60"])
+      return "GET \(path) HTTP/1.1\r\n\(fields)Range: bytes=\(range)\r\n\r\n"
     case 4 where isLast: return "GET \(path) HTTP/1.0\r\n\(fields)\r\n"
     default: return "GET \(path) HTTP/1.1\r\n\(fields)\r\n"
     }

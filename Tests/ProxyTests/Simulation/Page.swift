@@ -48,6 +48,38 @@ enum Page {
     return steps
   }
 
+  /// A part of a page, as an origin answers a range.
+  static func part(_ label: String, _ range: ClosedRange<Int>, length: Int) -> [ServerStep] {
+    let fields = [
+      "X-Label: \(label)", "X-Length: \(length)", "Cache-Control: max-age=100",
+      "Content-Range: bytes \(range.lowerBound)-\(range.upperBound)/\(length)",
+      "Content-Length: \(range.count)",
+    ]
+    let head = "HTTP/1.1 206 Partial Content\r\n" + fields.map { "\($0)\r\n" }.joined() + "\r\n"
+    return [.text(head), .send(Array(body(label, length: length)[range]))]
+  }
+
+  /// The body of several parts that begin and end as `reply` says they do.
+  private static func composed(_ whole: [UInt8], as reply: Message, _ type: String) -> [UInt8]? {
+    guard let boundary = type.split(separator: "=").last else { return nil }
+    let delimiter = Array("--\(boundary)".utf8)
+    let place = Array("Content-Range: bytes ".utf8)
+    var made: [UInt8] = []
+    var rest = reply.body[...]
+    while rest.starts(with: delimiter), !rest.dropFirst(delimiter.count).starts(with: Array("--".utf8)) {
+      let head = rest.dropFirst(delimiter.count + 2)
+      guard head.starts(with: place), let lineEnd = head.firstIndex(of: 13) else { return nil }
+      let line = String(decoding: head[head.startIndex..<lineEnd], as: UTF8.self)
+      let numbers = line.dropFirst(place.count).split { $0 == "-" || $0 == "/" }.compactMap { Int($0) }
+      guard numbers.count == 3, numbers[2] == whole.count, numbers[0] <= numbers[1], numbers[1] < numbers[2]
+      else { return nil }
+      let piece = delimiter + Array("\r\n\(line)\r\n\r\n".utf8) + whole[numbers[0]...numbers[1]] + [13, 10]
+      made += piece
+      rest = rest.dropFirst(piece.count)
+    }
+    return made + delimiter + Array("--\r\n".utf8)
+  }
+
   /// What is wrong with a whole answer; `nil`: nothing.
   static func fault(of reply: Message, isHead: Bool = false) -> String? {
     guard let label = reply["x-label"], let length = reply["x-length"].flatMap({ Int($0) }) else {
@@ -55,7 +87,10 @@ enum Page {
     }
     if isHead || reply.status == 304 { return reply.body.isEmpty ? nil : "a body where there is none" }
     var expected = body(label, length: length)
-    if reply.status == 206 {
+    if reply.status == 206, let type = reply["content-type"] {
+      guard let made = composed(expected, as: reply, type) else { return "no parts" }
+      expected = made
+    } else if reply.status == 206 {
       guard let range = reply["content-range"]?.dropFirst("bytes ".count).split(separator: "/").first,
         let start = Int(range.split(separator: "-")[0]), let end = Int(range.split(separator: "-")[1])
       else { return "no Content-Range" }
