@@ -39,7 +39,8 @@ let package = Package(
     module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(
-      name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
+      name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Storage", "Upstream", "Proxy"],
+      swiftSettings: settings),
     // The far ends of real sockets: blocking calls all over, so strict memory safety would only add noise.
     .target(
       name: "TestSupport", dependencies: ["CLinux", "Bytes"], path: "Tests/TestSupport",
