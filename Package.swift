@@ -58,12 +58,13 @@ let package = Package(
     tests("MachineTests", ["Bytes", "HTTP", "Proxy"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
-    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching"]),
+    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching", "TestSupport"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
     tests(
       "ProxyTests",
       ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry", "Proxy"]),
-    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder", "TestSupport"]),
+    tests(
+      "ConfigurationTests", ["IO", "Caching", "Storage", "Upstream", "Proxy", "larder", "TestSupport"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     .target(name: "ThreadStop", path: "Tests/ThreadStop"),
     tests("LarderTests", ["larder", "TestSupport", "ThreadStop"]),
