@@ -51,12 +51,14 @@ struct StoreDirectoryTests {
   }
 
   @Test func `a second process is refused, with the directory's name`() throws {
-    let held = try open()
+    var held: StoreDirectory? = try open()
+    let meta = held?.meta
     #expect(throws: StoreDirectoryError(path, .isLocked)) { try open() }
     #expect(throws: StoreDirectoryError(path, .isLocked)) { try StoreDirectory.examine(path) }
     #expect(StoreDirectoryError(path, .isLocked).message.contains(path))
     withExtendedLifetime(held) {}
-    #expect(try StoreDirectory.examine(path).meta == held.meta)
+    held = nil
+    #expect(try StoreDirectory.examine(path).meta == meta)
   }
 
   @Test func `store.meta is for its owner alone`() throws {

@@ -29,7 +29,7 @@ public struct VaryRecord: Equatable, Sendable {
 
   static let magic = FileMagic(text: "LarderV\n")
   public static let version: UInt16 = 1
-  static let fixedBytes = 64
+  static let fixedBytes = 68
   public static let sizeLimit = 1 << 20
 
   public func write(store: UInt64, to output: inout OutputBuffer) {
