@@ -143,7 +143,7 @@ public final class StoreDirectory: Sendable {
 extension DiskSystem {
   static let replacementSuffix = ".new"
 
-  /// Gives a file new bytes in one step: whoever looks, at any time and after any crash, finds the old ones or
+  /// Gives a file new bytes in one step: whoever looks, whenever and after any crash, finds the old ones or
   /// the new. 0, or `-errno`.
   public func replace(_ name: String, in directory: CInt, with bytes: Span<UInt8>) -> CInt {
     let temporary = name + Self.replacementSuffix
