@@ -39,7 +39,8 @@ let package = Package(
     module("Telemetry", ["CLinux", "Bytes"]),
     module("Proxy", ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry"]),
     .executableTarget(
-      name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Upstream", "Proxy"], swiftSettings: settings),
+      name: "larder", dependencies: ["CLinux", "Bytes", "IO", "Storage", "Upstream", "Proxy"],
+      swiftSettings: settings),
     // The far ends of real sockets: blocking calls all over, so strict memory safety would only add noise.
     .target(
       name: "TestSupport", dependencies: ["CLinux", "Bytes"], path: "Tests/TestSupport",
@@ -57,12 +58,13 @@ let package = Package(
     tests("MachineTests", ["Bytes", "HTTP", "Proxy"]),
     tests("HTTPTests", ["HTTP"]),
     tests("CachingTests", ["Caching"]),
-    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching"]),
+    tests("StorageTests", ["CLinux", "Storage", "Bytes", "Caching", "TestSupport"]),
     tests("UpstreamTests", ["Bytes", "IO", "Upstream"]),
     tests(
       "ProxyTests",
       ["CLinux", "Bytes", "IO", "HTTP", "Caching", "Storage", "Upstream", "Telemetry", "Proxy"]),
-    tests("ConfigurationTests", ["IO", "Caching", "Upstream", "Proxy", "larder", "TestSupport"]),
+    tests(
+      "ConfigurationTests", ["IO", "Caching", "Storage", "Upstream", "Proxy", "larder", "TestSupport"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     .target(name: "ThreadStop", path: "Tests/ThreadStop"),
     tests("LarderTests", ["larder", "TestSupport", "ThreadStop"]),

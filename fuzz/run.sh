@@ -30,7 +30,7 @@ sanitizers=-sanitize=fuzzer,address
 
 # An executable target cannot be linked with the fuzzer: the libraries are built (with those that they
 # import), each harness linked by hand.
-for module in Caching Telemetry; do
+for module in Storage Telemetry; do
   swift build -c release --scratch-path "$scratch" --target "$module" -Xswiftc "$sanitizers" -Xswiftc -g
 done
 
@@ -47,10 +47,11 @@ for target in "$@"; do
   # Bytes imports CLinux, whose module map is written by the build.
   swiftc -O -g $sanitizers -parse-as-library -module-name LarderFuzz -I "$products/Modules" \
     -Xcc -fmodule-map-file="$products/CLinux.build/module.modulemap" \
+    -Xcc -fmodule-map-file=Sources/COpenSSL/module.modulemap \
     "fuzz/$target.swift" fuzz/FuzzSupport.swift \
-    "$products"/Caching.build/*.o "$products"/Telemetry.build/*.o "$products"/HTTP.build/*.o \
-    "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
-    -use-ld=lld -o "$scratch/fuzz-$target"
+    "$products"/Storage.build/*.o "$products"/Caching.build/*.o "$products"/Telemetry.build/*.o \
+    "$products"/HTTP.build/*.o "$products"/Bytes.build/*.o "$products"/CLinux.build/*.o \
+    -lcrypto -use-ld=lld -o "$scratch/fuzz-$target"
   mkdir -p "fuzz/corpus/$target"
   log=$scratch/$target.log
   echo "== $target: $seconds s"

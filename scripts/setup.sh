@@ -5,6 +5,7 @@
 set -euo pipefail
 
 step=${1:-build}
+headers=()
 swift_needed=6.3
 swift_source=https://www.swift.org/install/linux/
 
@@ -14,10 +15,13 @@ fail() {
 }
 
 case $step in
-  # The toolchain brings compiler and linker driver; these bring libc, libstdc++ and the linker itself.
-  build | fuzz) commands=(gcc ld ld.gold) packages=(build-essential) ;;
+  # The toolchain brings compiler and linker driver; these bring libc, libstdc++, the linker itself and libcrypto.
+  build | fuzz) commands=(gcc ld ld.gold) packages=(build-essential libssl-dev) headers=(openssl/sha.h) ;;
   # promtool checks the metrics; the package brings the server too, which is not left running.
-  test) commands=(gcc ld ld.gold promtool) packages=(build-essential prometheus) ;;
+  test)
+    commands=(gcc ld ld.gold promtool) packages=(build-essential libssl-dev prometheus)
+    headers=(openssl/sha.h)
+    ;;
   # Load that is written in Python, for `make soak` and after the tests under a sanitizer.
   soak) commands=(taskset python3) packages=(util-linux python3) ;;
   # Also for `make goals`, which limits descriptors and rights.
@@ -43,10 +47,14 @@ check_swift() {
     fail "Swift $version is too old: get $swift_needed or newer from $swift_source"
 }
 
-missing_commands() {
+what_is_missing() {
   local command
   for command in "${commands[@]}"; do
     command -v "$command" >/dev/null || printf '%s\n' "$command"
+  done
+  local header
+  for header in "${headers[@]}"; do
+    [[ -e /usr/include/$header ]] || printf '%s\n' "$header"
   done
 }
 
@@ -82,7 +90,7 @@ stop_started_services() {
 
 install_missing() {
   local missing=() absent=() package
-  mapfile -t missing < <(missing_commands)
+  mapfile -t missing < <(what_is_missing)
   [[ ${#missing[@]} -gt 0 ]] || return 0
   command -v apt-get >/dev/null ||
     fail "missing: ${missing[*]}. There is no apt-get here: install what Debian calls ${packages[*]}"
@@ -104,7 +112,7 @@ install_missing() {
     stop_started_services "${absent[@]}"
   fi
 
-  mapfile -t missing < <(missing_commands)
+  mapfile -t missing < <(what_is_missing)
   [[ ${#missing[@]} -eq 0 ]] || fail "still missing after apt-get install ${packages[*]}: ${missing[*]}"
 }
 

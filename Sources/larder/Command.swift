@@ -1,4 +1,5 @@
 import Proxy
+import Storage
 
 enum ExitStatus: Int32 {
   case success = 0
@@ -9,10 +10,12 @@ enum ExitStatus: Int32 {
 }
 
 enum Command: String, CaseIterable {
-  case serve, check, purge, upgrade, version, help
+  case serve, check, purge, cache, upgrade, version, help
   case demoOrigin = "demo-origin"
 
-  static let inOrderOfHelp: [Command] = [.serve, .check, .demoOrigin, .purge, .upgrade, .version, .help]
+  static let inOrderOfHelp: [Command] = [
+    .serve, .check, .demoOrigin, .purge, .cache, .upgrade, .version, .help,
+  ]
 
   var synopsis: String {
     switch self {
@@ -20,6 +23,7 @@ enum Command: String, CaseIterable {
     case .check: "larder check [--print] [flags of serve]"
     case .demoOrigin: "larder demo-origin [--listen ADDR]..."
     case .purge: "larder purge URL [--to ADDR] [--admin-token TOKEN]"
+    case .cache: "larder cache verify DIR [--repair]"
     case .upgrade: "larder upgrade --pid N | --pid-file PATH"
     case .version: "larder version"
     case .help: "larder help [command]"
@@ -32,6 +36,7 @@ enum Command: String, CaseIterable {
     case .check: "Say whether serve would take these flags, and with --print which values are in effect."
     case .demoOrigin: "Serve a few example pages, to try the proxy with."
     case .purge: "Remove a URL, with every variant of it, from the cache of a running Larder."
+    case .cache: "Read every file of a cache directory that no Larder serves, and say which are bad."
     case .upgrade: "Have a running Larder go over to the program that is now in its place, without a gap."
     case .version: "Print the version."
     case .help: "Describe a command."
@@ -46,6 +51,7 @@ enum Command: String, CaseIterable {
       case .check: CheckArguments.options.help(defaults: CheckArguments())
       case .demoOrigin: DemoOriginArguments.options.help(defaults: DemoOriginArguments())
       case .purge: PurgeArguments.options.help(defaults: PurgeArguments())
+      case .cache: CacheArguments.options.help(defaults: CacheArguments())
       case .upgrade: UpgradeArguments.options.help(defaults: UpgradeArguments())
       case .version, .help: ""
       }
@@ -59,7 +65,7 @@ enum Command: String, CaseIterable {
         --flag=VALUE.
 
         """
-      case .demoOrigin, .purge, .upgrade, .version, .help: ""
+      case .demoOrigin, .purge, .cache, .upgrade, .version, .help: ""
       }
     return "Usage: \(synopsis)\n\n\(summary)\n\(flags)\(amounts)"
   }
@@ -70,6 +76,7 @@ enum Command: String, CaseIterable {
     case .check: try runCheck(arguments)
     case .demoOrigin: try runDemoOrigin(arguments)
     case .purge: try runPurge(arguments)
+    case .cache: try runCache(arguments)
     case .upgrade: try runUpgrade(arguments)
     case .version: try runVersion(arguments)
     case .help: try runHelp(arguments)
@@ -85,11 +92,14 @@ enum CommandError: Error {
   case service(ServiceError)
   case admin(AdminError)
   case upgrade(UpgradeError)
+  case store(StoreDirectoryError)
+  /// So many files of a store are bad or cannot be read.
+  case badFiles(Int)
 
   var status: ExitStatus {
     switch self {
     case .usage, .unknownCommand, .noCommand: .usage
-    case .service, .admin, .upgrade: .failure
+    case .service, .admin, .upgrade, .store, .badFiles: .failure
     }
   }
 
@@ -101,6 +111,8 @@ enum CommandError: Error {
     case .service(let error): error.message
     case .admin(let error): error.message
     case .upgrade(let error): error.message
+    case .store(let error): error.message
+    case .badFiles(let count): "\(count) bad files are left"
     }
   }
 

@@ -92,6 +92,6 @@ func runHelp(_ arguments: [String]) throws(CommandError) {
   Output.standard.write(text + "\nEach takes --help. To try it: larder serve, then curl -i localhost:8080/\n")
 }
 
-private func understood<Value>(_ parse: () throws(UsageError) -> Value) throws(CommandError) -> Value {
+func understood<Value>(_ parse: () throws(UsageError) -> Value) throws(CommandError) -> Value {
   do { return try parse() } catch { throw .usage(error) }
 }

@@ -37,6 +37,16 @@ struct VaryTests {
     #expect(try Self.list(fields).isStar, reason)
   }
 
+  @Test func `a variant's selecting fields are told as they were sent, in the order of the names`() throws {
+    let fields = ["Foo: 1", "Accept-Encoding: gzip, br", "foo: 2", "Other: x"]
+    let lines = try withFields(fields) { request in
+      var output = OutputBuffer(capacity: 64)
+      writeSelectingLines(octets("accept-encoding,bar,foo").span, request: request, to: &output)
+      return text(output.bytes)
+    }
+    #expect(lines == "accept-encoding: gzip, br\nfoo: 1\nfoo: 2\n")
+  }
+
   private static let seed = HashSeed(0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210)
 
   private static func hash(_ names: String, _ fields: [String], seed: HashSeed = seed) throws -> KeyHash {

@@ -37,15 +37,15 @@ struct ProgramTests {
   }
 
   @Test(arguments: [
-    ([], "no command, expected serve, check, demo-origin, purge, upgrade, version or help"),
+    ([], "no command, expected serve, check, demo-origin, purge, cache, upgrade, version or help"),
     (["srve"], "unknown command 'srve', did you mean serve?"),
     (
       ["--listen", ":80"],
-      "unknown command '--listen', expected serve, check, demo-origin, purge, upgrade, version or help"
+      "unknown command '--listen', expected serve, check, demo-origin, purge, cache, upgrade, version or help"
     ),
     (
       ["help", "me"],
-      "unknown command 'me', expected serve, check, demo-origin, purge, upgrade, version or help"
+      "unknown command 'me', expected serve, check, demo-origin, purge, cache, upgrade, version or help"
     ),
     (["version", "x"], "unexpected 'x', expected a flag such as --help"),
     (["serve", "--memry=1GiB"], "unknown flag --memry, did you mean --memory?"),

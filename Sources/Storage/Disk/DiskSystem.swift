@@ -163,7 +163,7 @@ extension DiskSystem {
   }
 }
 
-/// What a file system tells about a file. As long as `version` stays, so do the bytes, unless the device rots.
+/// What a file system tells about a file. As long as `version` stays, so do the bytes, unless the disk rots.
 public struct FileFacts: Equatable, Sendable {
   public var version = FileVersion()
   /// On the device, in units of 512 bytes: what the file costs.
@@ -187,7 +187,7 @@ public struct FileFacts: Equatable, Sendable {
   public var size: Int { version.size }
 }
 
-/// What a verification is bound to: it holds as long as this does not change. Times in nanoseconds since 1970.
+/// What a verification is bound to: it holds as long as this stays. Times in nanoseconds since 1970.
 public struct FileVersion: Hashable, Sendable, BitwiseCopyable {
   public var inode: UInt64 = 0
   public var size = 0

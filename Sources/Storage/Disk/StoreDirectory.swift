@@ -30,7 +30,7 @@ public final class StoreDirectory: Sendable {
   ) throws(StoreDirectoryError) -> StoreDirectory {
     let made = system.makeDirectory(path, in: AT_FDCWD)
     guard made == 0 || made == -EEXIST else { throw StoreDirectoryError(path, .cannot("make", -made)) }
-    let (descriptor, lockFile) = try lock(path, system)
+    let (descriptor, lockFile) = try lock(path, flags: O_RDWR | O_CREAT, system)
     let before: StoreMeta?
     let meta: StoreMeta
     do throws(StoreDirectoryError) {
@@ -51,7 +51,7 @@ public final class StoreDirectory: Sendable {
   public static func examine(
     _ path: String, system: DiskSystem = DiskSystem()
   ) throws(StoreDirectoryError) -> StoreDirectory {
-    let (descriptor, lockFile) = try lock(path, system)
+    let (descriptor, lockFile) = try lock(path, flags: O_RDWR, system)
     let found: StoreMeta?
     do throws(StoreDirectoryError) { found = try readMeta(path, descriptor, system) } catch {
       system.close(lockFile)
@@ -84,14 +84,14 @@ public final class StoreDirectory: Sendable {
   }
 
   private static func lock(
-    _ path: String, _ system: DiskSystem
+    _ path: String, flags: CInt, _ system: DiskSystem
   ) throws(StoreDirectoryError) -> (descriptor: CInt, lockFile: CInt) {
     let descriptor = system.openDirectory(path)
     guard descriptor >= 0 else { throw StoreDirectoryError(path, .cannot("open", -descriptor)) }
-    let file = system.open(lockName, in: descriptor, flags: O_RDWR | O_CREAT)
+    let file = system.open(lockName, in: descriptor, flags: flags)
     guard file >= 0 else {
       system.close(descriptor)
-      throw StoreDirectoryError(path, .cannot("open \(lockName) in", -file))
+      throw StoreDirectoryError(path, file == -ENOENT ? .noStore : .cannot("open \(lockName) in", -file))
     }
     let result = system.lock(file)
     guard result == 0 else {
@@ -143,7 +143,7 @@ public final class StoreDirectory: Sendable {
 extension DiskSystem {
   static let replacementSuffix = ".new"
 
-  /// Gives a file new bytes in one step: whoever looks, at any time and after any crash, finds the old ones or
+  /// Gives a file new bytes in one step: whoever looks, whenever and after any crash, finds the old ones or
   /// the new. 0, or `-errno`.
   public func replace(_ name: String, in directory: CInt, with bytes: Span<UInt8>) -> CInt {
     let temporary = name + Self.replacementSuffix

@@ -29,7 +29,7 @@ public struct StoredFileReader: ~Copyable {
     self.system = system
   }
 
-  /// The bytes that `contents` read, to which the ranges of a `DecodedEntry` refer. Valid until the next call.
+  /// What `contents` has read: the ranges of a `DecodedEntry` refer to it. Valid until the next call.
   public var bytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { buffer.span }

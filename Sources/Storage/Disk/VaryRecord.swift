@@ -30,7 +30,7 @@ public struct VaryRecord: Equatable, Sendable {
 
   static let magic = FileMagic(text: "LarderV\n")
   public static let version: UInt16 = 1
-  static let fixedBytes = 64
+  static let fixedBytes = 68
   public static let sizeLimit = 1 << 20
 
   /// The most that a record takes whose key has so many bytes.
