@@ -3,8 +3,8 @@ import Glibc
 
 @testable import Storage
 
-/// Files of one directory in memory, whose calls are counted and can be made to fail, and whose unsynced bytes
-/// a crash can take away. The directory is descriptor 3.
+/// Files of one directory in memory, whose calls are counted and can be made to fail, and whose unsynced
+/// bytes a crash can take away. The directory is descriptor 3.
 final class MemoryDisk: DiskSystem, @unchecked Sendable {
   static let directory: CInt = 3
 

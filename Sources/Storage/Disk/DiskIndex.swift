@@ -4,8 +4,8 @@ public import Bytes
 /// what the files take.
 ///
 /// Used by all disk threads. One lock, held for some hundred nanoseconds at a time: whatever concerns many
-/// records takes it again for every few. Nothing here touches the disk; whoever is told that an entry has left
-/// the index removes its file and then says so (`unlinked`), until when its bytes count as used.
+/// records takes it again for every few. Nothing here touches the disk; whoever is told that an entry has
+/// left the index removes its file and then says so (`unlinked`), until when its bytes count as used.
 ///
 /// Times are `CacheSeconds`, which never jump while the process runs.
 public final class DiskIndex: Sendable {
