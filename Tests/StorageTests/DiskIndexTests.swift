@@ -153,6 +153,28 @@ struct DiskIndexTests {
     #expect(index.statistics.entries == 5000)
   }
 
+  @Test func `a purge in steps goes on where it was when that record has left meanwhile`() {
+    let index = DiskIndexTests.make()
+    for i in 0..<3 as Range<UInt64> { _ = index.insert(DiskIndexTests.entry(i, url: 9)) }
+    let names = index.names(ofURL: 9)
+    let cursor = index.state.withLock { state in
+      let cursor = state.beginCursor(9)
+      _ = state.advanceCursor(cursor)
+      return cursor
+    }
+    _ = index.remove(names[1], born: .max)
+    // Takes the place in memory of the one that has left.
+    _ = index.insert(DiskIndexTests.entry(7))
+    let (next, end) = index.state.withLock { state in
+      let next = state.records[state.advanceCursor(cursor)].name
+      let end = state.advanceCursor(cursor)
+      state.endCursor(cursor)
+      return (next, end)
+    }
+    #expect(next == names[2])
+    #expect(end == 0)
+  }
+
   @Test func `the accounts agree after many threads have used the index`() {
     let index = DiskIndexTests.make(size: 3000 * 4096)
     let threads = (0..<4 as Range<UInt64>).map { thread in
