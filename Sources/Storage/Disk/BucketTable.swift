@@ -1,6 +1,6 @@
 /// The buckets of a hash table, each with the number of its chain's first record. Grows by one bucket at a
-/// time (linear hashing), so that no step takes long: bucket n is made by dividing bucket n - 2^k, where 2^k is
-/// the greatest power of two up to n.
+/// time (linear hashing), so that no step takes long: bucket n is made by dividing bucket n - 2^k, where 2^k
+/// is the greatest power of two up to n.
 ///
 /// Source: Litwin, "Linear Hashing: A New Tool for File and Table Addressing" (1980).
 @safe struct BucketTable: ~Copyable {

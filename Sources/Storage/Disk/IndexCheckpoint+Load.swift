@@ -26,8 +26,8 @@ extension IndexCheckpoint {
 
   /// Enters the records, the most recently used first. Blocks, in steps.
   ///
-  /// Only time during which a process ran counts towards `inactive`: an entry is as old now as it was when the
-  /// checkpoint was written. So neither a long stop nor a clock that was set empties the store.
+  /// Only time during which a process ran counts towards `inactive`: an entry is as old now as it was when
+  /// the checkpoint was written. So neither a long stop nor a clock that was set empties the store.
   ///
   /// - Parameter fence: Asked for each under the index's lock; what is fenced stays out, and the scan finds
   ///   its file.

@@ -2,11 +2,12 @@ public import Bytes
 import Glibc
 
 /// The file `index.checkpoint`: what the index knew a while ago, so that a start need not read the head of
-/// every file. It is a hint: each entry's file is verified before it is served, and the scan corrects the rest.
-/// docs/store-format.md has every byte.
+/// every file. It is a hint: each entry's file is verified before it is served, and the scan corrects the
+/// rest. docs/store-format.md has every byte.
 ///
 /// Pages of 4096 bytes, each with its own checksum: the header, then records from the least to the most
-/// recently used. A bad header or a wrong length: no checkpoint. A bad page: its records are left to the scan.
+/// recently used. A bad header or a wrong length: no checkpoint. A bad page: its records are left to the
+/// scan.
 public struct IndexCheckpoint: Sendable {
   public static let name = "index.checkpoint"
   public static let version: UInt16 = 1

@@ -29,8 +29,8 @@ struct RecordLinks {
   var next: UInt32 = 0
 }
 
-/// The circular chains that a record is on. Their ends are records of no file, with the first numbers, so that
-/// taking out a record needs no knowledge of where it is, and whole chains are moved at once.
+/// The circular chains that a record is on. Their ends are records of no file, with the first numbers, so
+/// that taking out a record needs no knowledge of where it is, and whole chains are moved at once.
 enum RecordChain: Int {
   /// From the most to the least recently used.
   case recency

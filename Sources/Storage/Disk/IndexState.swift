@@ -1,7 +1,7 @@
 import Bytes
 
-/// The records of the disk index with their tables and orders. Guarded by the lock of `DiskIndex`; each method
-/// here does a bounded, small amount of work.
+/// The records of the disk index with their tables and orders. Guarded by the lock of `DiskIndex`; each
+/// method here does a bounded, small amount of work.
 struct IndexState: ~Copyable, @unchecked Sendable {
   static let recency: UInt32 = 0
   /// Divides in the order of use what was used since the start from what is known from before it.

@@ -6,9 +6,10 @@ import Synchronization
 /// Purges made durable before they are answered (L22): the file `purge.log`. docs/store-format.md has every
 /// byte.
 ///
-/// Any thread appends; one thread, which its owner starts with `run`, writes what has come meanwhile and makes
-/// it durable with one `fdatasync` for all of it. A purge is in force in memory before it comes here; a failure
-/// says that it may not outlive a crash yet. It is then written again with the next one, or by `retry`.
+/// Any thread appends; one thread, which its owner starts with `run`, writes what has come meanwhile and
+/// makes it durable with one `fdatasync` for all of it. A purge is in force in memory before it comes here; a
+/// failure says that it may not outlive a crash yet. It is then written again with the next one, or by
+/// `retry`.
 public final class PurgeLog: Sendable {
   /// 0, or `-errno`. Called on the log's thread; must not block.
   public typealias Completion = @Sendable (CInt) -> Void
@@ -51,14 +52,6 @@ public final class PurgeLog: Sendable {
     case cannotRead(CInt)
     /// Likewise.
     case unknownVersion(UInt16)
-
-    public var message: String {
-      switch self {
-      // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
-      case .cannotRead(let code): unsafe "cannot read it: \(String(cString: strerror(code)))"
-      case .unknownVersion(let version): "its format version \(version) is not known"
-      }
-    }
   }
 
   private init(_ file: consuming sending PurgeLogFile) { self.file = Guarded(file) }
@@ -181,8 +174,8 @@ public final class PurgeLog: Sendable {
     unsafe word.deallocate()
   }
 
-  // SAFETY (of this type): the word lives as long as `self`, which every call borrows; an atomic of 32 bits is
-  // 32 bits.
+  // SAFETY (of this type): the word lives as long as `self`, which every call borrows; an atomic of 32 bits
+  // is 32 bits.
 
   var value: UInt32 { unsafe word.pointee.load(ordering: .acquiring) }
 

@@ -3,8 +3,8 @@ import Glibc
 
 /// The file `purge.log` and what it must hold. Belongs to the log's thread.
 ///
-/// Records are appended and made durable together. After a failure nothing is known of what the device has, so
-/// the next attempt writes a whole new file, from memory; the same way shortens it.
+/// Records are appended and made durable together. After a failure nothing is known of what the device has,
+/// so the next attempt writes a whole new file, from memory; the same way shortens it.
 @safe struct PurgeLogFile: ~Copyable {
   static let name = "purge.log"
   static let magic = FileMagic(text: "LarderP\n")

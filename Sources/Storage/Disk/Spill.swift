@@ -112,8 +112,8 @@ extension Fill {
       guard let spill = body.spill, !spill.isGivenUp.load(ordering: .relaxed) else { return nil }
       let unwritten = published - spill.written.load(ordering: .relaxed)
       if unwritten >= Spill.mostUnwritten { return spill }
-      guard !spill.isWriting, unwritten >= Spill.least else { return nil }
-      spill.isWriting = true
+      guard unsafe !spill.isWriting, unwritten >= Spill.least else { return nil }
+      unsafe spill.isWriting = true
       return spill
     }
     guard let due else { return }
@@ -129,9 +129,9 @@ extension Fill {
   public func finishSpill() {
     let due = body.withLock { body -> Spill? in
       guard let spill = body.spill else { return nil }
-      spill.isFinishing = true
-      guard !spill.isWriting else { return nil }
-      spill.isWriting = true
+      unsafe spill.isFinishing = true
+      guard unsafe !spill.isWriting else { return nil }
+      unsafe spill.isWriting = true
       return spill
     }
     due?.plan.disk.write(due!, of: self)
@@ -155,7 +155,7 @@ extension Fill {
       {
         return unsafe bytes
       }
-      if !spill.isFinishing || spill.isGivenUp.load(ordering: .relaxed) { spill.isWriting = false }
+      if unsafe !spill.isFinishing || spill.isGivenUp.load(ordering: .relaxed) { unsafe spill.isWriting = false }
       return nil
     }
   }
@@ -217,7 +217,7 @@ extension DiskStore {
       }
       fill.letGoOfWritten(spill)
     }
-    guard spill.isFinishing else { return }
+    guard unsafe spill.isFinishing else { return }
     if spill.isGivenUp.load(ordering: .relaxed) || !finish(spill, fill) { memory.end(fill) }
   }
 
@@ -233,12 +233,12 @@ extension DiskStore {
     let written = spill.written.load(ordering: .relaxed)
     // Header and trailer with the first piece.
     let wanted = DiskStore.spaceTaken(spill.layout.fileBytes(bodyLength: written + piece.count))
-    if wanted > spill.reserved {
-      guard written + piece.count <= longestBody, makeRoom(wanted - spill.reserved) else {
+    if unsafe wanted > spill.reserved {
+      guard written + piece.count <= longestBody, unsafe makeRoom(wanted - spill.reserved) else {
         counters.skippedForRoom.count()
         return false
       }
-      spill.reserved = wanted
+      unsafe spill.reserved = wanted
     }
     let result = system.writeFully(
       spill.descriptor.load(ordering: .relaxed), piece, at: spill.layout.bodyOffset + written)
@@ -246,7 +246,7 @@ extension DiskStore {
       writeFailed(-result)
       return false
     }
-    spill.checksums.append(piece)
+    unsafe spill.checksums.append(piece)
     spill.written.store(written + piece.count, ordering: .releasing)
     counters.writtenBytes.count(piece.count)
     return true
@@ -274,7 +274,7 @@ extension DiskStore {
       created: clock.storeClock.wall(now) * 1000, store: directory.meta.identity, clock: clock.storeClock,
       to: &header)
     var trailer = OutputBuffer(capacity: BlockTable.trailerBytes(bodyLength: length))
-    spill.checksums.finished().write(stamp: stamp, to: &trailer)
+    unsafe spill.checksums.finished().write(stamp: stamp, to: &trailer)
     var result = system.writeFully(file, trailer.bytes, at: spill.layout.bodyOffset + length)
     if result == 0 { result = system.writeFully(file, header.bytes, at: 0) }
     var onDisk = FileFacts()
@@ -290,8 +290,8 @@ extension DiskStore {
       lastUse: now,
       usefulUntil: DiskStore.usefulUntil(plan.freshness, hasValidators: flags.contains(.hasValidators)),
       flags: flags)
-    guard put(spill.path, entry, urlHash: fill.urlHash, reserved: spill.reserved) else { return false }
-    spill.reserved = 0
+    guard unsafe put(spill.path, entry, urlHash: fill.urlHash, reserved: spill.reserved) else { return false }
+    unsafe spill.reserved = 0
     if !varyNames.isEmpty {
       noteVary(
         key: fill.key.array, url: fill.url.array, varyNames, born: fill.born, urlHash: fill.urlHash)
@@ -303,7 +303,7 @@ extension DiskStore {
 
   /// Nobody reads it any more: the temporary file goes, if it did not become an entry's.
   fileprivate func abandon(_ spill: Spill) {
-    let (file, path, reserved) = (spill.descriptor.load(ordering: .relaxed), spill.path, spill.reserved)
+    let (file, path, reserved) = unsafe (spill.descriptor.load(ordering: .relaxed), spill.path, spill.reserved)
     guard file >= 0 else { return index.release(reserved) }
     threads.submit {
       self.system.close(file)
