@@ -11,12 +11,18 @@ public import Synchronization
   /// The key is known to be unshareable now: fetch on your own; the entry serves only as a stale answer
   /// (L14).
   public let isMarked: Bool
+  /// Its use was noted by this look-up: at most once in a few seconds (L32).
+  public let isNoted: Bool
 
   /// Takes over one reference that its maker has counted.
-  init(adopting entry: EntryRef, refreshBlockedUntil: Milliseconds = 0, isMarked: Bool = false) {
+  init(
+    adopting entry: EntryRef, refreshBlockedUntil: Milliseconds = 0, isMarked: Bool = false,
+    isNoted: Bool = false
+  ) {
     self.entry = entry
     self.refreshBlockedUntil = refreshBlockedUntil
     self.isMarked = isMarked
+    self.isNoted = isNoted
   }
 
   @inlinable deinit { entry.release() }
@@ -83,6 +89,9 @@ public import Synchronization
   }
 
   public var bodyLength: Int { entry.it.body.length }
+  /// Of its file; `nil`: there is no disk.
+  public var name: EntryName? { entry.it.name }
+
   /// 0 where the body lies in a file.
   public var bodySegmentCount: Int { entry.it.body.segmentCount }
 

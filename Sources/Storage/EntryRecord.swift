@@ -22,6 +22,8 @@ public import Synchronization
   @usableFromInline let etag: ByteRange
   /// Seconds since 1970; the least value: none.
   @usableFromInline let lastModified: Int64
+  /// Of its file, where there is a disk.
+  let name: EntryName?
   let body: BodyRef
   let arena: Unmanaged<SlabArena>
 
@@ -39,6 +41,7 @@ public import Synchronization
     self.urlHash = urlHash
     etag = facts.etag ?? .empty
     lastModified = facts.lastModified ?? .min
+    name = facts.name
     self.body = body
     unsafe self.arena = .passUnretained(arena)
   }
@@ -55,6 +58,7 @@ public import Synchronization
     urlHash = other.it.urlHash
     etag = other.it.etag
     lastModified = other.it.lastModified
+    name = other.it.name
     self.body = body
     unsafe self.arena = .passUnretained(arena)
   }

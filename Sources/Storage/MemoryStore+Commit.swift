@@ -21,10 +21,11 @@ extension MemoryStore {
   /// - Parameter head: The serialised head as it will be sent.
   /// - Parameter etag: Where the entity tag stands in `head`.
   /// - Parameter lastModified: Seconds since 1970.
+  /// - Parameter name: Of its file, where there is a disk.
   /// - Parameter stored: Called with the entry when it is stored.
   public func commit(
     _ fill: Fill, head: Span<UInt8>, status: UInt16, freshness: Freshness, etag: ByteRange?,
-    lastModified: Int64?, stored: (consuming EntryHandle) -> Void = { _ in }
+    lastModified: Int64?, name: EntryName? = nil, stored: (consuming EntryHandle) -> Void = { _ in }
   ) -> CommitOutcome {
     guard fill.mayStore, fill.keep, unsafe !fill.isEnded else { return .noRoom }
     guard fences.isFenced(born: fill.born, urlHash: fill.urlHash) != .hard else { return .fenced }
@@ -32,7 +33,8 @@ extension MemoryStore {
     let length = fill.published
     let trimmed = unsafe fill.body.withLock { $0.trimmedBytes(length: length) }.flatMap(allocateEvicting)
     let body = fill.body.withLock { unsafe $0.makeRecord(length: length, trimmed: trimmed, arena: arena) }
-    let facts = EntryFacts(status: status, freshness: freshness, etag: etag, lastModified: lastModified)
+    let facts = EntryFacts(
+      status: status, freshness: freshness, etag: etag, lastModified: lastModified, name: name)
     let entry = unsafe makeEntry(in: block, fill: fill, head: head, facts: facts, body: body)
     entry.retain()
     let handle = EntryHandle(adopting: entry)
@@ -52,7 +54,8 @@ extension MemoryStore {
     guard unsafe !fill.isEnded, let block = unsafe recordBlock(head: head, fill: fill) else { return nil }
     let body = old.entry.it.body
     body.retain()
-    let facts = EntryFacts(status: old.status, freshness: freshness, etag: etag, lastModified: lastModified)
+    let facts = EntryFacts(
+      status: old.status, freshness: freshness, etag: etag, lastModified: lastModified, name: old.name)
     let entry = unsafe makeEntry(in: block, fill: fill, head: head, facts: facts, body: body)
     entry.retain()
     switch install(entry, of: fill) {
@@ -176,6 +179,8 @@ struct EntryFacts {
   var freshness: Freshness
   var etag: ByteRange?
   var lastModified: Int64?
+  /// Of its file, where there is a disk.
+  var name: EntryName?
 }
 
 /// References that are given back when the stripe's lock is no longer held: freeing a long body takes time.

@@ -59,10 +59,13 @@ extension MemoryStore {
   ) -> LookupOutcome {
     let isMarked = isMarked || node.it.markedUntil > now
     guard let entry = node.it.entry, isUsable(entry, of: node) else { return isMarked ? .mark : .nothing }
-    if now &- node.it.lastUse >= options.recencySeconds { touch(node, in: &stripe, now: now) }
+    let isNoted = now &- node.it.lastUse >= options.recencySeconds
+    if isNoted { touch(node, in: &stripe, now: now) }
     entry.retain()
     return .entry(
-      EntryHandle(adopting: entry, refreshBlockedUntil: node.it.refreshBlockedUntil, isMarked: isMarked))
+      EntryHandle(
+        adopting: entry, refreshBlockedUntil: node.it.refreshBlockedUntil, isMarked: isMarked,
+        isNoted: isNoted))
   }
 
   private func touch(_ node: NodeRef, in stripe: inout Stripe, now: CacheSeconds) {

@@ -124,6 +124,11 @@ extension Fetch {
     fill.publishHead(arrived)
   }
 
+  private func fileName(of response: ArrivedHead) -> EntryName {
+    let (fill, varyNames) = (fill, response.varyNames)
+    return EntryName(key: fill.key, varyNames: varyNames.span, selecting: response.selecting)
+  }
+
   /// Longest body that can be stored, in bytes.
   private var longestBody: Int {
     guard let disk = worker.disk else { return worker.limits.maxObjectBytes }
@@ -297,7 +302,8 @@ extension Fetch {
     let facts = response.facts
     let outcome = worker.store.commit(
       fill, head: response.bytes, status: response.status, freshness: freshness, etag: facts.etag,
-      lastModified: facts.modified
+      lastModified: facts.modified,
+      name: worker.disk == nil ? nil : fileName(of: response)
     ) { entry in
       worker.disk?.keep(
         entry, hash: fill.hash, varyNames: response.varyNames, selecting: response.selecting,

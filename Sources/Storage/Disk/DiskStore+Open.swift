@@ -272,7 +272,8 @@ extension KeptResponse {
       hash: hash, key: bytes.extracting(entry.key).array, urlHash: seed.hash(url), url: url.array,
       varyNames: bytes.extracting(entry.varyNames).array, selecting: entry.selecting, born: facts.born,
       facts: EntryFacts(
-        status: facts.status, freshness: facts.freshness, etag: facts.etag, lastModified: facts.lastModified),
+        status: facts.status, freshness: facts.freshness, etag: facts.etag, lastModified: facts.lastModified,
+        name: entry.name(in: bytes)),
       isSoftlyPurged: facts.isSoftlyPurged, head: bytes.extracting(entry.head).array)
   }
 }

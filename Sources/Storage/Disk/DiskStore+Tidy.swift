@@ -53,6 +53,7 @@ extension DiskStore {
   private func tidy() {
     var scrub = Scrub()
     var writtenChanges = index.statistics.changes
+    var chargedBytes = 0
     var checkpointDue = now + options.checkpointInterval
     while !isEnding {
       while !isEnding, evictSome() {}
@@ -65,6 +66,10 @@ extension DiskStore {
       }
       if health.mayWrite(now: now), purgeLog.statistics.failure != 0 { purgeLog.retry() }
       forgetPurges()
+      // The index counts against the memory's budget (L31).
+      let indexBytes = index.statistics.memoryBytes + admission.memoryBytes
+      memory.arena.charge(indexBytes - chargedBytes)
+      chargedBytes = indexBytes
       scrub.step(self)
       usleep(DiskStore.tidyMicroseconds)
     }

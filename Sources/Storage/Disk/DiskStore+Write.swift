@@ -16,7 +16,7 @@ extension DiskStore {
     _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8], selecting: KeyHash,
     varyValues: [UInt8]
   ) {
-    let name = EntryName(key: entry.key, varyNames: varyNames.span, selecting: selecting)
+    guard let name = entry.name else { return }
     guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
     guard admission.admits(name) else { return counters.skippedForUses.count() }
     let bytes = entry.bodyLength + entry.head.count
@@ -32,7 +32,7 @@ extension DiskStore {
     _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8], selecting: KeyHash,
     varyValues: [UInt8]
   ) {
-    let name = EntryName(key: entry.key, varyNames: varyNames.span, selecting: selecting)
+    guard let name = entry.name else { return }
     guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
     let bytes = entry.file == nil ? entry.bodyLength : 0
     let held = HeldEntry(

@@ -76,6 +76,9 @@ import Synchronization
     return !isScanned.load(ordering: .acquiring) || index.peek(name) != nil
   }
 
+  /// The memory tier has served an entry: on the disk it must not look unused.
+  public func wasUsed(_ name: EntryName, at now: CacheSeconds) { index.touch(name, lastUse: now, hits: 1) }
+
   func path(_ name: EntryName) -> String { directory.meta.levels.path(for: name) }
 
   func withNameLocked<Result>(_ name: EntryName, _ body: () -> Result) -> Result {

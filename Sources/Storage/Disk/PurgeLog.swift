@@ -52,6 +52,14 @@ public final class PurgeLog: Sendable {
     case cannotRead(CInt)
     /// Likewise.
     case unknownVersion(UInt16)
+
+    public var message: String {
+      switch self {
+      // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
+      case .cannotRead(let code): unsafe "cannot read it: \(String(cString: strerror(code)))"
+      case .unknownVersion(let version): "its format version \(version) is not known"
+      }
+    }
   }
 
   private init(_ file: consuming sending PurgeLogFile) { self.file = Guarded(file) }

@@ -1,5 +1,6 @@
 public import Bytes
 public import Caching
+import Glibc
 import Synchronization
 
 /// What a response will be stored as when it goes to the disk while it arrives. Set by the fill's owner before
