@@ -313,5 +313,5 @@ final class FetchMemory {
   /// `bereq`.
   var request = Head()
   /// Serialised request head, then what of the body is not yet sent.
-  var pending = OutputBuffer(capacity: 1024)
+  var pending = OutputBuffer(capacity: 512)
 }
