@@ -7,7 +7,7 @@ public enum ListeningSocket {
   static let backlog: CInt = 4096
   /// Bytes that a connection's socket takes beyond those under way to the peer. Without a limit the kernel
   /// keeps up to 4 MiB for each client that does not read, in memory that no budget of ours counts.
-  static let mostUnsent: CInt = 256 << 10
+  static let mostUnsent: CInt = 512 << 10
 
   /// Opens `count` sockets on one address, non-blocking.
   ///
