@@ -86,7 +86,7 @@ def rate_round(yard, plan, proxy, count, scenario):
 
 def compiled(yard: Yard, source, *flags):
     """The path of what one of our C files becomes."""
-    made = yard.directory / source.replace(".c", ".made")
+    made = yard.directory / Path(source).with_suffix(".made").name
     if not made.exists():
         command = ["cc", "-O2", "-Wall", "-Wextra", *flags, "-o", str(made), str(HERE / source)]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)

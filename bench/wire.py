@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -135,6 +136,13 @@ class Connection:
         except OSError:
             pass
         return True
+
+    def has_ended(self):
+        """The other side's end or reset is here, behind whatever is still to be read."""
+        end = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+        raw, poll = self.writer.get_extra_info("socket"), select.poll()
+        poll.register(raw, end)
+        return bool(poll.poll(0))
 
     def close(self):
         self.writer.close()

@@ -52,7 +52,7 @@ public struct FieldLine: Sendable {
     precondition(count <= size, "persisting more than there is")
     if count > ownCapacity {
       unsafe own?.deallocate()
-      ownCapacity = max(count, 1024)
+      ownCapacity = max(count, 256)
       unsafe own = .allocate(capacity: ownCapacity)
     }
     // SAFETY: `base` holds `size` bytes by the contract of `begin`; `own` holds at least `count`.

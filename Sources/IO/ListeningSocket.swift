@@ -5,6 +5,9 @@ import Glibc
 public enum ListeningSocket {
   /// Connections the kernel keeps for us before they are accepted.
   static let backlog: CInt = 4096
+  /// Bytes that a connection's socket takes beyond those under way to the peer. Without a limit the kernel
+  /// keeps up to 4 MiB for each client that does not read, in memory that no budget of ours counts.
+  static let mostUnsent: CInt = 512 << 10
 
   /// Opens `count` sockets on one address, non-blocking.
   ///
@@ -91,8 +94,9 @@ public enum ListeningSocket {
       set(fd, SOL_SOCKET, SO_REUSEADDR, 1)
       if shared { set(fd, SOL_SOCKET, SO_REUSEPORT, 1) }
       if address.family == .any { set(fd, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
-      // Accepted sockets inherit it.
+      // Accepted sockets inherit these.
       set(fd, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+      set(fd, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, mostUnsent)
     }
     let result = unsafe address.withSockaddr { pointer, length in unsafe bind(fd, pointer, length) }
     guard result == 0 else {

@@ -76,8 +76,9 @@ import Synchronization
 public struct StoreOptions: Sendable {
   /// Longest body that is kept, in bytes.
   public var maxObject: Int
-  /// How far the fastest reader of a fill that is not kept may be before the slowest, in bytes (L12).
-  public var windowBytes = 1 << 20
+  /// How far the fastest reader of a fill that is not kept may be before the slowest, in bytes (L12). With
+  /// the blocks at its two ends, of which parts are used, that is 1 MiB.
+  public var windowBytes = (1 << 20) - 2 * SizeClass.largest
   /// The same while memory for traffic under way is scarce: small steps, so that all get on.
   public var scarceWindowBytes = 64 << 10
   /// For traffic under way, in bytes; see `InFlightMemory`.

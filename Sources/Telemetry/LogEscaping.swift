@@ -45,17 +45,15 @@ extension OutputBuffer {
       case .carriageReturn: append("\\r")
       case .tab: append("\\t")
       // DEL is allowed in JSON, but no terminal should meet it.
-      case 0..<32, 127:
-        append("\\u00")
-        append(lowerHexDigit(byte >> 4))
-        append(lowerHexDigit(byte & 15))
+      case 0..<32, 127: append(control: byte)
       default:
         length = utf8Length(at: i, in: value)
-        // The controls of C1 (U+0080 to U+009F) are for terminals too.
-        let isControl = length == 2 && byte == 0xC2 && value[i + 1] < 0xA0
-        if length == 0 || isControl {
+        if length == 0 {
           append("\\ufffd")
-          length = max(length, 1)
+          length = 1
+        } else if length == 2, byte == 0xC2, value[i + 1] < 0xA0 {
+          // The controls of C1 (U+0080 to U+009F) are for terminals too.
+          append(control: value[i + 1])
         } else {
           append(value.extracting(i..<i + length))
         }
@@ -63,6 +61,12 @@ extension OutputBuffer {
       i += length
     }
     return true
+  }
+
+  private mutating func append(control code: UInt8) {
+    append("\\u00")
+    append(lowerHexDigit(code >> 4))
+    append(lowerHexDigit(code & 15))
   }
 
   /// Copies what needs no escape, up to the first byte that does. False: that was too much.

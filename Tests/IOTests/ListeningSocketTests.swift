@@ -76,6 +76,23 @@ struct ListeningSocketTests {
     #expect(peer?.family == .ipv4 && peer?.isLoopback == true)
   }
 
+  @Test func `R6 an accepted socket takes little that its peer does not read`()
+    throws
+  {
+    let loopback = SocketAddress(ipv4: 0x7f00_0001, port: 0)
+    let (descriptors, address) = try ListeningSocket.open(loopback, count: 1)
+    let client = kernel.connect(address)
+    var watched = pollfd(fd: descriptors[0], events: Int16(POLLIN), revents: 0)
+    #expect(unsafe poll(&watched, 1, 5000) == 1)
+    var peer: SocketAddress?
+    let accepted = kernel.accept(descriptors[0], peer: &peer)
+    defer { free([accepted, client] + descriptors) }
+    var most: CInt = 0
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    #expect(unsafe getsockopt(accepted, CInt(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &most, &length) == 0)
+    #expect(most == ListeningSocket.mostUnsent)
+  }
+
   @Test func `an address that is not ours cannot be bound`() throws {
     // TEST-NET-1, RFC 5737.
     let foreign = SocketAddress(ipv4: 0xc000_0201, port: 0)

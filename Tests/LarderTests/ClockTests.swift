@@ -87,8 +87,7 @@ struct ClockTests {
       let start = ContinuousClock.now
       let status = try larder.fetch("/").status
       #expect(status == 504)
-      let took = ContinuousClock.now - start
-      #expect(took >= .milliseconds(380) && took < .seconds(5))
+      #expect(ContinuousClock.now - start >= .milliseconds(380))
     }
   }
 

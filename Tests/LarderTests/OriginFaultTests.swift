@@ -116,28 +116,32 @@ struct OriginFaultTests {
     }
   }
 
-  @Test(arguments: ["a reset", "a 500"])
+  /// Over a connection that has been idle, what looks like the race of its closing is replayed: that is the
+  /// one retry.
+  @Test(arguments: ["a reset", "a 500"], [false, true])
   func `R11 of 1,000 clients on one cold key, a slow origin that fails is asked twice, and nobody hangs`(
-    _ failure: String
+    _ failure: String, _ isReused: Bool
   ) throws {
     let gate = Gate("the failure")
     let origin = try MisbehavingOrigin { exchange in
+      if exchange.target == "/before" { return try exchange.respond(200, [:], "page") }
       try gate.wait()
       if failure == "a reset" { exchange.reset() } else { try exchange.respond(500, [:], "broken") }
     }
-    try withLarder(["--collapse-timeout", "60s"], before: [origin]) { larder in
+    try withLarder(["--collapse-timeout", "60s", "--workers", "1"], before: [origin]) { larder in
+      if isReused { _ = try larder.fetch("/before") }
       let clients = try (0..<1000).map { _ in
         let client = try larder.client()
         try client.sendRequest("/")
         return client
       }
       try larder.settle()
-      #expect(origin.requests.count == 1)
+      #expect(origin.count("/") == 1)
       gate.open()
       let responses = try clients.map { try $0.readResponse() }
       #expect(Set(responses.map(\.status)) == [failure == "a reset" ? 502 : 500])
       #expect(responses.count { !$0.isWhole } == 0)
-      #expect(origin.requests.count == 2)
+      #expect(origin.count("/") == 2)
     }
   }
 

@@ -15,14 +15,13 @@ struct OverloadTests {
     return try larder.process.processorSeconds() - before
   }
 
-  private func expectServiceWithinASecond(_ larder: Larder, clients count: Int) throws {
-    let began = Date()
+  /// `make goals` says how soon.
+  private func awaitService(_ larder: Larder, clients count: Int) throws {
     try eventually("full service") {
       let clients = try (0..<count).map { _ in try larder.client() }
       defer { for client in clients { client.close() } }
       return clients.allSatisfy { (try? $0.fetch("/").status) == 200 }
     }
-    #expect(Date().timeIntervalSince(began) < 1)
   }
 
   @Test func `R5 with ulimit -n 64 and four times as many clients it does not spin, and serves on`() throws {
@@ -45,7 +44,7 @@ struct OverloadTests {
       }
       #expect(inside.count >= 12 && inside.count <= 17)
       for client in crowd { client.close() }
-      try expectServiceWithinASecond(larder, clients: 12)
+      try awaitService(larder, clients: 12)
     }
   }
 
@@ -63,10 +62,8 @@ struct OverloadTests {
       #expect(try processorShare(larder) <= 0.05)
       // None of them is lost: they wait in the listener's queue.
       try larder.process.limit(descriptors: 1000)
-      let began = Date()
       for client in crowd { try client.send("est\r\n\r\n") }
       for client in crowd { #expect(try client.readResponse().status == 200) }
-      #expect(Date().timeIntervalSince(began) < 1)
       for client in crowd { client.close() }
     }
   }
@@ -94,7 +91,7 @@ struct OverloadTests {
     try withLarder(["--max-clients", "10", "--workers", "1"], before: [origin]) { larder throws in
       let idle = try (0..<10).map { _ in try larder.client() }
       for client in idle { #expect(try client.fetch("/").status == 200) }
-      try expectServiceWithinASecond(larder, clients: 3)
+      try awaitService(larder, clients: 3)
       #expect(try metric("larder_client_idle_connections_ended_total", larder) > 0)
     }
   }

@@ -104,12 +104,16 @@ struct SharedFailureTests {
       for response in try clients.map({ try $0.readResponse() }) + [try first.value()] {
         #expect(response.text == "old" && response.cacheStatus == "STALE")
       }
-      // The attempt, its replay (its connection had been used before), and the one retry.
-      #expect(origin.requests.count <= 4)
+      // The page; the attempt, on the connection that had brought it; the one retry or replay.
+      #expect(origin.requests.count == 3)
     }
   }
 
-  @Test func `L11 waiters on a private page never open more connections than --max-connections`() throws {
+  /// Idle connections come on top: one that another worker keeps is not this one's to use.
+  @Test(arguments: [1, 2])
+  func `L11 waiters on a private page never have more connections than --max-connections at work`(
+    _ workers: Int
+  ) throws {
     let gate = Gate("the first head")
     let inFlight = Watched((now: 0, most: 0))
     let origin = try MisbehavingOrigin { exchange in
@@ -118,14 +122,14 @@ struct SharedFailureTests {
       inFlight.update { $0.now -= 1 }
       try exchange.respond(200, ["Cache-Control": "private"], "own")
     }
-    try withLarder(["--max-connections", "8"], before: [origin]) { larder in
+    try withLarder(["--max-connections", "8", "--workers", "\(workers)"], before: [origin]) { larder in
       let clients = try waiters(300, larder)
       #expect(origin.requests.count == 1)
       gate.open()
       #expect(try clients.allSatisfy { try $0.readResponse().text == "own" })
       #expect(origin.requests.count == 300)
       #expect(inFlight.read { $0.most } <= 8)
-      #expect(origin.mostOpenConnections <= 8)
+      if workers == 1 { #expect(origin.mostOpenConnections <= 8) }
     }
   }
 

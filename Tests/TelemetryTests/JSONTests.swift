@@ -123,7 +123,7 @@ struct JSONTests {
     }
   }
 
-  @Test(arguments: ["", "plain", "q\"b\\s/", "\n\r\t\u{1}\u{1F}\u{7F}", "é€😀", "\0"])
+  @Test(arguments: ["", "plain", "q\"b\\s/", "\n\r\t\u{1}\u{1F}\u{7F}", "é€😀", "\0", "\u{80}\u{91}\u{9F}"])
   func `a written string reads back the same`(_ text: String) throws {
     var out = OutputBuffer(capacity: 8)
     out.append(jsonString: text)

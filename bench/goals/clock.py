@@ -1,27 +1,28 @@
-"""R7: the wall clock jumps by three days, both ways, under load. Nobody waits longer, no Age is negative."""
+"""R7: the wall clock jumps by three days, both ways, under load. Nobody waits longer, no Age is wrong."""
 
 import asyncio
 import re
 import struct
 import time
+from email.utils import parsedate_to_datetime
 
 from goals.goal import NEVER, Bound, Goal, gather_all, stage
 from processes import BenchError
 from scenarios import compiled
-from servers import Setting
-from wire import COMPLETE, Connection
+from servers import HERE, Setting
+from wire import COMPLETE, Connection, fetch
 
 THREE_DAYS = 3 * 86400
 OFFSETS = (THREE_DAYS, 0, -THREE_DAYS, 0, THREE_DAYS, -THREE_DAYS, 0)
 BETWEEN_SECONDS = 1
 CLIENTS = 16
-# What was stored three days ago and is seen three days from now, and what has passed of this run.
-OLDEST_SECONDS = 2 * THREE_DAYS + 60
+# No page is older than the run, whatever a clock says.
+OLDEST_SECONDS = 60
 
 
 class Watch:
     def __init__(self):
-        self.longest_ms, self.oldest, self.bad_ages, self.failed, self.requests = 0.0, 0, 0, 0, 0
+        self.longest_ms, self.bad_ages, self.failed, self.requests = 0.0, 0, 0, 0
 
     def see(self, answer, took):
         self.requests += 1
@@ -29,8 +30,6 @@ class Watch:
         age = answer.fields.get("age", "0")
         if not re.fullmatch(r"[0-9]+", age) or int(age) > OLDEST_SECONDS:
             self.bad_ages += 1
-        else:
-            self.oldest = max(self.oldest, int(age))
         if answer.end != COMPLETE or answer.status != 200:
             self.failed += 1
 
@@ -55,11 +54,18 @@ async def client(port, number, watch, until):
         connection.close()
 
 
+async def ahead(port):
+    """By how much the proxy's clock is ahead, in seconds: its own answers are dated by it."""
+    refusal = await fetch(port, "/", host="bad host")
+    return parsedate_to_datetime(refusal.fields["date"]).timestamp() - time.time()
+
+
 async def attempt(yard, name):
     clock = yard.directory / "wall-clock"
     clock.write_bytes(struct.pack("=q", 0))
-    library = compiled(yard, "wall_clock.c", "-shared", "-fPIC")
-    before = ("env", f"LD_PRELOAD={library}", f"WALL_CLOCK_OFFSET={clock}")
+    tests = "../Tests/JumpingClock"
+    library = compiled(yard, f"{tests}/Clock.c", "-shared", "-fPIC", "-I", str(HERE / tests / "include"))
+    before = ("env", f"LD_PRELOAD={library}", f"LARDER_CLOCK={clock}")
     async with stage(yard, name, Setting(before=before)) as on:
         watch = Watch()
         until = time.monotonic() + BETWEEN_SECONDS * (len(OFFSETS) + 1)
@@ -69,10 +75,10 @@ async def attempt(yard, name):
                 await asyncio.sleep(BETWEEN_SECONDS)
                 with open(clock, "r+b") as file:
                     file.write(struct.pack("=q", offset))
+                if name == "larder" and abs(await ahead(on.port) - offset) > 60:
+                    raise BenchError(f"the proxy's clock did not jump to {offset} s")
 
         await gather_all([jump(), *(client(on.port, number, watch, until) for number in range(CLIENTS))])
-        if name == "larder" and watch.oldest < THREE_DAYS:
-            raise BenchError("no answer had an Age of three days: the clock did not jump")
         return {
             "longest_ms": watch.longest_ms,
             "bad_ages": watch.bad_ages,
@@ -86,7 +92,7 @@ GOAL = Goal(
     f"{len(OFFSETS)} jumps of the wall clock by 3 days or 6, under load",
     (
         Bound("longest_ms", "longest wait of a client, ms", 1000, is_worst=True),
-        Bound("bad_ages", "answers with a negative or impossible Age", 0, is_worst=True),
+        Bound("bad_ages", "answers with an Age that is not the time that passed", 0, is_worst=True),
         Bound("failed", "requests without a whole answer", 0, is_worst=True),
     ),
     attempt,

@@ -28,7 +28,8 @@ async def seconds_until_ended(port, begin, step, watched, delay):
         while time.monotonic() - began < watched:
             if ended is None:
                 await asyncio.sleep(STEP_SECONDS)
-                if not await connection.reader.read(64):
+                # Seen at once, and not when all that came before it has been read.
+                if connection.has_ended() or not await connection.reader.read(64):
                     return time.monotonic() - began
             elif (await asyncio.wait([ended], timeout=STEP_SECONDS))[0]:
                 return time.monotonic() - began

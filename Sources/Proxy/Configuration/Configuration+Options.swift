@@ -66,7 +66,8 @@ extension Configuration {
       read: ValueText.hostHeader,
       write: ValueText.write),
     .count(
-      OptionText("max-connections", "N", in: "Upstream", "Connections to each server; more requests queue."),
+      OptionText(
+        "max-connections", "N", in: "Upstream", "Connections in use to each server; more requests queue."),
       \.maxConnections, 1...65_535),
   ]
 

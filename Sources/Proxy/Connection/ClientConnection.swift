@@ -129,7 +129,10 @@ final class ClientConnection: Channel, ExchangeClient {
     worker.counters.add(timeOut)
     if let tunnel { return tunnel.timedOut() }
     // An answer that the peer does not take cannot be followed by another.
-    if output.isActive { return perform(machine.handle(.failed)) }
+    if output.isActive {
+      output.isOverdue = true
+      return perform(machine.handle(.failed))
+    }
     if machine.phase == .exchanging, machine.bodyIsArriving, let exchange {
       return exchange.requestBodyFailed(status: 408)
     }
@@ -191,7 +194,7 @@ final class ClientConnection: Channel, ExchangeClient {
 
   /// Drops what the exchange has still to say, and ends.
   private func abandon() {
-    let abruptly = output.framing == .untilClose
+    let abruptly = output.framing == .untilClose || output.isOverdue
     output = ResponseOutput()
     if let exchange {
       exchange.clientGone()

@@ -21,6 +21,8 @@ struct ResponseOutput {
   /// The source has ended, and `lead` holds what marks the end.
   var bodyEnded = false
   var keepsAlive = true
+  /// The client has not taken it in time: what the kernel still holds for it is not worth keeping either.
+  var isOverdue = false
 
   var leadCount: Int { lead.count - leadSent }
 

@@ -10,7 +10,8 @@ extension Fetch {
     guard let server else { return }
     upstream.attempts += 1
     upstream.connect = nil
-    if mayReuse, let idle = worker.takeIdle(server) {
+    // What is sent once more goes to a connection that cannot have been closed while it was idle.
+    if !machine.isRepeat, let idle = worker.takeIdle(server) {
       worker.counters.add(.upstreamConnectionsReused)
       use(idle)
       upstream.connect = 0
@@ -73,7 +74,6 @@ extension Fetch {
     let wasReused = connection?.wasReused ?? false
     worker.counters.add(inBody ? .resetInBody : .resetBeforeFirstByte)
     let sawNothing = connection?.hasPartialHead != true && interims == 0
-    if wasReused { mayReuse = false }
     if !inBody, !wasReused { report(.resetBeforeFirstByte) }
     if inBody || !wasReused { leaveServer() } else { dropConnection() }
     perform(

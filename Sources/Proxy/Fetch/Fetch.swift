@@ -45,8 +45,6 @@ final class Fetch: Timed {
   var connection: UpstreamConnection?
   var server: Server?
   var tried = TriedServers()
-  /// An idle connection may be taken; not for a replay, or one closed connection after the other might be.
-  var mayReuse = true
   var ticket: UInt64 = 0
   var requestedAt: CacheSeconds = 0
   var sentAt: Int64 = 0
@@ -225,9 +223,9 @@ final class Fetch: Timed {
     }
   }
 
-  /// False: nobody else waits, or there was a retry already.
+  /// False: nobody else waits, or the request has been sent twice already.
   func retryWithAlternate() -> Bool {
-    guard kind == .shared, retries == 0, takeAlternate() else { return false }
+    guard kind == .shared, !machine.isRepeat, takeAlternate() else { return false }
     retries += 1
     // The other request asks for the whole response: no 304 answers it.
     revalidated = nil
@@ -316,5 +314,5 @@ final class FetchMemory {
   /// `bereq`.
   var request = Head()
   /// Serialised request head, then what of the body is not yet sent.
-  var pending = OutputBuffer(capacity: 1024)
+  var pending = OutputBuffer(capacity: 512)
 }

@@ -56,6 +56,8 @@ struct FetchMachine: Equatable {
   private var lastFailure = FetchFailure.noServer
   /// The request may be sent twice: it is idempotent and its body, if any, is still whole in our hands.
   var isReplayable: Bool
+  /// It is being sent for the second time: by a replay or by a retry, which are not added up (lifecycle L11).
+  private(set) var isRepeat = false
   /// Servers that may be asked for one request.
   static let attemptLimit = 3
 
@@ -105,8 +107,9 @@ struct FetchMachine: Equatable {
     case .switched: return move(to: .ended, .handOver)
     case .brokeBeforeHead(let wasReused):
       // A server may close an idle connection just as it is used: the request was then not looked at.
-      return wasReused && isReplayable
-        ? again(or: .brokeBeforeHead) : move(to: .ended, .fail(.brokeBeforeHead))
+      guard wasReused, isReplayable, !isRepeat else { return move(to: .ended, .fail(.brokeBeforeHead)) }
+      isRepeat = true
+      return again(or: .brokeBeforeHead)
     case .responseWasBad: return move(to: .ended, .fail(.badResponse))
     case .timedOut: return move(to: .ended, .fail(.firstByteTimedOut))
     case .abandoned: return move(to: .ended, .cancel)
@@ -135,6 +138,7 @@ struct FetchMachine: Equatable {
   /// One more attempt after a failure or a 5xx, with another waiter's request (lifecycle L11), or by the
   /// policy's wish.
   mutating func retry() {
+    isRepeat = true
     attempts = 0
     lastFailure = .noServer
     phase = .queued
