@@ -79,23 +79,3 @@ private struct HashChain {
     absorb(name, as: .unordered)
   }
 }
-
-/// What the selecting fields said in a request, a line `name: value` for each, for people who look at a store.
-/// At most 4 KiB.
-public func writeSelectingLines(
-  _ varyNames: Span<UInt8>, of request: borrowing Head, to output: inout OutputBuffer
-) {
-  var start = 0
-  while start < varyNames.count {
-    let end = varyNames.firstIndex(of: .comma, from: start) ?? varyNames.count
-    let name = varyNames.extracting(start..<end)
-    request.forEachValue(named: name) { value in
-      guard output.count + name.count + value.count + 3 <= 4096 else { return }
-      output.append(name)
-      output.append(": ")
-      output.append(value)
-      output.append(.lineFeed)
-    }
-    start = end + 1
-  }
-}

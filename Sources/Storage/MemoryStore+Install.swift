@@ -35,7 +35,8 @@ extension MemoryStore {
     unsafe carrier.isEnded = true
     let bytes = EntryRef.blockBytes(head: kept.head.count, key: kept.key.count, url: kept.url.count)
     let block = unsafe allocateEvicting(bytes) ?? arena.allocateSomewhere(bytes)
-    let entry = unsafe makeEntry(in: block, fill: carrier, head: kept.head.span, facts: kept.facts, body: body)
+    let entry = unsafe makeEntry(
+      in: block, fill: carrier, head: kept.head.span, facts: kept.facts, body: body)
     if kept.isSoftlyPurged { entry.it.isSoftlyPurged.store(true, ordering: .relaxed) }
     let outcome = install(entry, of: carrier, isKept: true)
     if outcome != .stored && outcome != .storedStale { entry.release() }

@@ -152,7 +152,8 @@ enum BodyAvailability {
   ) -> BodyAvailability {
     let textCount = min(most, textEnd - textOffset)
     guard textCount > 0 else {
-      return unsafe partParts(into: parts, capacity: capacity, wanted: min(most, end - offset), copying: copying)
+      return unsafe partParts(
+        into: parts, capacity: capacity, wanted: min(most, end - offset), copying: copying)
     }
     // SAFETY: the array is not changed before the write that uses this address.
     unsafe text.withUnsafeBufferPointer {
@@ -168,7 +169,8 @@ enum BodyAvailability {
   }
 
   private func partParts(
-    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int, copying: UnsafeMutableRawBufferPointer
+    into parts: UnsafeMutablePointer<iovec>, capacity: Int, wanted: Int,
+    copying: UnsafeMutableRawBufferPointer
   ) -> BodyAvailability {
     switch kind {
     case .none: .ended
@@ -205,7 +207,8 @@ enum BodyAvailability {
       return .bytes(part.count, parts: 1)
     }
     var part = unsafe iovec()
-    return unsafe parts(into: &part, capacity: 1, most: most, copying: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+    return unsafe parts(
+      into: &part, capacity: 1, most: most, copying: UnsafeMutableRawBufferPointer(start: nil, count: 0))
   }
 
   /// What of a file may be sent by now and is in the page cache, so that nobody waits for the disk.

@@ -320,7 +320,7 @@ extension Fetch {
   private func selectingLines(_ names: [UInt8]) -> [UInt8] {
     guard !names.isEmpty else { return [] }
     var lines = OutputBuffer(capacity: 256)
-    writeSelectingLines(names.span, of: memory.request, to: &lines)
+    writeSelectingLines(names.span, request: memory.request, to: &lines)
     return lines.bytes.array
   }
 

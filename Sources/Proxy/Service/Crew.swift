@@ -48,7 +48,8 @@ final class Crew {
     let directory = try Crew.openStore(configuration)
     do throws(PurgeLog.Failure) {
       deployment = try Deployment(
-        configuration, seed: directory.map { HashSeed($0.meta.seed.low, $0.meta.seed.high) } ?? Crew.randomSeed(),
+        configuration,
+        seed: directory.map { HashSeed($0.meta.seed.low, $0.meta.seed.high) } ?? Crew.randomSeed(),
         accessLog: log, mailboxes: wakeUps.map { fd in Mailbox { WakeUp.signal(fd) } }, kernel: Kernel(),
         directory: directory)
     } catch {

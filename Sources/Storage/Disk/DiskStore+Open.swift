@@ -104,7 +104,8 @@ extension DiskStore {
       stored.setCompared(0)
     }
     var response = kept
-    response.isSoftlyPurged = entry.facts.isSoftlyPurged || index.peek(name)?.flags.contains(.softlyPurged) ?? false
+    response.isSoftlyPurged =
+      entry.facts.isSoftlyPurged || index.peek(name)?.flags.contains(.softlyPurged) ?? false
     switch memory.install(response, in: stored) {
     case .stored, .storedStale:
       counters.opens.count()
@@ -216,7 +217,9 @@ extension DiskStore {
   /// `fstat` a minute.
   public func isCurrent(_ file: StoredFile, now: CacheSeconds) -> Bool {
     if file.isDamaged { return false }
-    guard now - file.lookedAtVersionAt.load(ordering: .relaxed) >= options.versionInterval else { return true }
+    guard now - file.lookedAtVersionAt.load(ordering: .relaxed) >= options.versionInterval else {
+      return true
+    }
     return looksUnchanged(file)
   }
 
@@ -286,7 +289,9 @@ extension DiskEntry {
     if entry.facts.etag != nil || entry.facts.lastModified != nil { flags.insert(.hasValidators) }
     self.init(
       name: name, urlHash: urlHash.low, born: entry.facts.born, blocks: UInt32(clamping: facts.blocks),
-      lastUse: 0, usefulUntil: DiskStore.usefulUntil(entry.facts.freshness, hasValidators: !flags.isDisjoint(with: .hasValidators)),
+      lastUse: 0,
+      usefulUntil: DiskStore.usefulUntil(
+        entry.facts.freshness, hasValidators: !flags.isDisjoint(with: .hasValidators)),
       flags: flags)
   }
 }

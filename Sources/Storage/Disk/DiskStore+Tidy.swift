@@ -95,7 +95,8 @@ extension DiskStore {
     // What the scan has not seen yet would be missing from it.
     guard isScanned.load(ordering: .acquiring) else { return }
     let result = IndexCheckpoint.write(
-      index, in: directory.descriptor, system: system, meta: directory.meta, clock: clock.storeClock, now: now)
+      index, in: directory.descriptor, system: system, meta: directory.meta, clock: clock.storeClock, now: now
+    )
     if result == 0 { counters.checkpoints.count() } else { health.failed(.checkpoint, -result, now: now) }
   }
 

@@ -73,7 +73,9 @@ final class Spill: Sendable {
 
 extension Fill {
   /// Its body is in a file, or on the way there, and not to be committed from memory.
-  public var isSpilled: Bool { body.withLock { $0.spill.map { !$0.isGivenUp.load(ordering: .relaxed) } ?? false } }
+  public var isSpilled: Bool {
+    body.withLock { $0.spill.map { !$0.isGivenUp.load(ordering: .relaxed) } ?? false }
+  }
 
   /// The body's byte at `offset` has left memory for a file.
   public func hasSpilled(_ offset: Int) -> Bool { body.withLock { $0.spill != nil && offset < $0.recycled } }
@@ -156,7 +158,9 @@ extension Fill {
       {
         return unsafe bytes
       }
-      if unsafe !spill.isFinishing || spill.isGivenUp.load(ordering: .relaxed) { unsafe spill.isWriting = false }
+      if unsafe !spill.isFinishing || spill.isGivenUp.load(ordering: .relaxed) {
+        unsafe spill.isWriting = false
+      }
       return nil
     }
   }
@@ -304,7 +308,9 @@ extension DiskStore {
 
   /// Nobody reads it any more: the temporary file goes, if it did not become an entry's.
   fileprivate func abandon(_ spill: Spill) {
-    let (file, path, reserved) = unsafe (spill.descriptor.load(ordering: .relaxed), spill.path, spill.reserved)
+    let (file, path, reserved) = unsafe (
+      spill.descriptor.load(ordering: .relaxed), spill.path, spill.reserved
+    )
     guard file >= 0 else { return index.release(reserved) }
     threads.submit {
       self.system.close(file)

@@ -170,7 +170,7 @@ final class StreamHost: Channel, ExchangeClient {
     var part = unsafe iovec()
     switch unsafe stream.exchange.body.parts(
       into: &part, capacity: 1, most: most, copying: stream.exchange.worker.fileBytes)
-     {
+    {
     case .bytes(let count, _):
       let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: part.iov_base, count: count))
       output.append(Self.frame(stream.id, .body, bytes))
