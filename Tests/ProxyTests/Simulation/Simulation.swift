@@ -49,7 +49,7 @@ final class Simulation {
     configure(&configuration)
     let flags = WakeFlags(count: count)
     self.flags = flags
-    deployment = Deployment(
+    deployment = try Deployment(
       configuration, seed: HashSeed(seed, ~seed), accessLog: try AccessLog(.off, .json, workers: count),
       mailboxes: (0..<count).map { index in Mailbox { flags.wake(index) } },
       kernel: kernel)
@@ -186,7 +186,7 @@ final class Simulation {
           switch mail {
           case .advanced(let fill): advanced.insert(ObjectIdentifier(fill)).inserted
           case .drained(let fill): drained.insert(ObjectIdentifier(fill)).inserted
-          case .granted, .drain, .closeNow: true
+          case .granted, .disk, .drain, .closeNow: true
           }
         if !isNew { network.violate("L3: two pieces of mail about one fill for worker \(index)") }
         mailbox.post(mail)
