@@ -25,6 +25,7 @@ let package = Package(
     .executable(name: "larder", targets: ["larder"]),
     // For tests alone, which preload it.
     .library(name: "JumpingClock", type: .dynamic, targets: ["JumpingClock"]),
+    .library(name: "FailingCalls", type: .dynamic, targets: ["FailingCalls"]),
   ],
   dependencies: [],
   targets: [
@@ -48,6 +49,7 @@ let package = Package(
     // What a hit costs: a program that counts, and the test that compares.
     .target(name: "CallCounter", path: "Tests/CallCounter"),
     .target(name: "JumpingClock", path: "Tests/JumpingClock"),
+    .target(name: "FailingCalls", path: "Tests/FailingCalls"),
     .executableTarget(
       name: "hit-cost", dependencies: ["CallCounter", "IO", "Upstream", "Proxy"], path: "Tests/HitCost",
       swiftSettings: settings),
@@ -67,7 +69,7 @@ let package = Package(
       "ConfigurationTests", ["IO", "Caching", "Storage", "Upstream", "Proxy", "larder", "TestSupport"]),
     tests("TelemetryTests", ["Telemetry", "Bytes"]),
     .target(name: "ThreadStop", path: "Tests/ThreadStop"),
-    tests("LarderTests", ["larder", "TestSupport", "ThreadStop"]),
+    tests("LarderTests", ["larder", "TestSupport", "ThreadStop", "FailingCalls"]),
     tests("StyleTests", []),
   ],
   swiftLanguageModes: [.v6]

@@ -7,6 +7,7 @@ enum MetricFamily: CaseIterable {
   case connectionsAccepted, connectionsRefused, proxyHeadersRefused, connectionsOpen
   case acceptPauses, idleConnectionsEnded
   case requestsCollapsed
+  case tierHits
   case fillsStarted, fillsEnded, fillsInFlight
   case readersCut
   case upstreamRequests, upstreamRetries, upstreamErrors
@@ -24,7 +25,7 @@ enum MetricFamily: CaseIterable {
       .gauge
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
       .proxyHeadersRefused, .acceptPauses, .idleConnectionsEnded, .requestsCollapsed,
-      .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
+      .tierHits, .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped,
       .tunnelsOpened, .tunnelBytes:
@@ -44,6 +45,7 @@ enum MetricFamily: CaseIterable {
     case .acceptPauses: "larder_accept_pauses_total"
     case .idleConnectionsEnded: "larder_client_idle_connections_ended_total"
     case .requestsCollapsed: "larder_requests_collapsed_total"
+    case .tierHits: "larder_tier_hits_total"
     case .fillsStarted: "larder_fills_started_total"
     case .fillsEnded: "larder_fills_ended_total"
     case .fillsInFlight: "larder_fills_in_flight"
@@ -81,6 +83,7 @@ enum MetricFamily: CaseIterable {
     case .acceptPauses: "Times that accepting rested for want of descriptors or memory."
     case .idleConnectionsEnded: "Client connections between two requests ended to make room for others."
     case .requestsCollapsed: "Requests answered from a fill that another request had started."
+    case .tierHits: "Stored responses sent, by the tier that held the body."
     case .fillsStarted: "Upstream exchanges started to answer one or more requests."
     case .fillsEnded: "Fills ended, by outcome."
     case .fillsInFlight: "Fills running now."
@@ -113,6 +116,7 @@ enum MetricFamily: CaseIterable {
     case .connectionsRefused: "reason"
     case .upstreamErrors, .timeouts, .purges: "kind"
     case .tunnelBytes: "direction"
+    case .tierHits: "tier"
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsOpen,
       .acceptPauses,
       .idleConnectionsEnded,
@@ -127,13 +131,14 @@ enum MetricFamily: CaseIterable {
 }
 
 enum MetricKind {
-  case counter, gauge, histogram
+  case counter, gauge, histogram, summary
 
   var text: StaticString {
     switch self {
     case .counter: "counter"
     case .gauge: "gauge"
     case .histogram: "histogram"
+    case .summary: "summary"
     }
   }
 }

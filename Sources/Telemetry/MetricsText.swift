@@ -8,17 +8,19 @@ public struct MetricsText {
   private let decisionNames: [String]
   private let process: ProcessSample
   private let memory: MemorySample?
+  private let disk: DiskSample?
   private let pools: [PoolSample]
 
   /// - Parameter decisionNames: Name of each decision, by index. Decisions of one name are shown as one.
   public init(
     workers: [WorkerCounters], decisionNames: [String], process: ProcessSample, memory: MemorySample?,
-    pools: [PoolSample]
+    disk: DiskSample? = nil, pools: [PoolSample]
   ) {
     self.workers = workers
     self.decisionNames = decisionNames
     self.process = process
     self.memory = memory
+    self.disk = disk
     self.pools = pools
   }
 
@@ -28,6 +30,7 @@ public struct MetricsText {
     for latency in Latency.allCases { write(latency, to: &out) }
     writeTallies(to: &out)
     if let memory { write(memory, to: &out) }
+    if let disk { write(disk, to: &out) }
     writePools(to: &out)
     writeProcess(to: &out)
   }
@@ -206,13 +209,13 @@ extension MetricsText {
 
 extension OutputBuffer {
   /// A family of one gauge without labels.
-  fileprivate mutating func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
+  mutating func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
     openFamily(name, .gauge, help)
     sample(name, value)
   }
 
   /// A family of one counter without labels.
-  fileprivate mutating func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+  mutating func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
     openFamily(name, .counter, help)
     sample(name, value)
   }

@@ -26,6 +26,8 @@ public enum Tally: Int, CaseIterable, Sendable {
   case fillsInFlight
   /// Requests that read a fill which another request had started.
   case requestsCollapsed
+  /// Stored responses sent, by where their bodies lay.
+  case memoryHits, diskHits
   case headTimeouts, idleTimeouts, bodyTimeouts, sendTimeouts
   case connectTimeouts, firstByteTimeouts, gapTimeouts, upstreamIdleTimeouts
   case queueTimeouts, collapseTimeouts, drainTimeouts, tunnelTimeouts, diskTimeouts
@@ -74,6 +76,8 @@ extension Tally {
     case .fillsStarted: (.fillsStarted, nil)
     case .fillsInFlight: (.fillsInFlight, nil)
     case .requestsCollapsed: (.requestsCollapsed, nil)
+    case .memoryHits: (.tierHits, "memory")
+    case .diskHits: (.tierHits, "disk")
     case .entriesPurged: (.entriesPurged, nil)
     case .queuedForConnection: (.queuedForConnection, nil)
     case .readersCut: (.readersCut, nil)

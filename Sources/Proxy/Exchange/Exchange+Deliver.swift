@@ -8,6 +8,8 @@ extension Exchange {
   /// Answers from a stored response.
   func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
     self.decision = decision
+    // A body without segments in memory lies in a file.
+    worker.counters.add(entry.bodySegmentCount == 0 && entry.bodyLength > 0 ? .diskHits : .memoryHits)
     unsafe outgoing.storedHead = entry.headBase
     outgoing.storedCount = entry.head.count
     guard policyDelivers() else { return }

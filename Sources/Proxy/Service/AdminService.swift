@@ -92,6 +92,7 @@ struct AdminService {
           ("memory", Int(clamping: statistics.evictions)),
           ("variants", Int(clamping: statistics.variantsDropped)),
         ]),
+      disk: deployment.disk.map { DiskSample($0) },
       pools: [PoolSample(name: "default", waiting: pool.queueLength, servers: servers)])
     var answer = OutputBuffer(capacity: 16384)
     text.write(to: &answer)
