@@ -197,7 +197,7 @@ struct DiskIndexModel {
   private func want(free: Int?) -> EvictionReason? {
     guard let oldest = all.last else { return nil }
     if oldest.lastUse + limits.inactive < now { return .inactive }
-    if bytes + reserved + unknown > limits.size - limits.size / 64 { return .size }
+    if bytes + reserved > limits.size - limits.size / 64 { return .size }
     if limits.maxEntries < .max, all.count > limits.maxEntries - limits.maxEntries / 64 { return .entries }
     if limits.maxEntries == .max, all.count > .max - 1024 { return .entries }
     if let free, free + leaving < limits.minFree { return .minFree }

@@ -46,7 +46,9 @@ extension IndexState {
 
   /// For what reason somebody has to leave.
   private func want(freeBytes: Int?) -> EvictionReason? {
-    if counts.bytes + counts.reservedBytes + counts.unknownBytes > limits.sizeLowWater { return .size }
+    // What is not known yet may be a guess: nothing is written for which there may be no room, but nobody
+    // leaves on suspicion.
+    if counts.bytes + counts.reservedBytes > limits.sizeLowWater { return .size }
     if counts.entries > limits.entriesLowWater { return .entries }
     if let freeBytes, freeBytes + counts.leavingBytes < limits.minFree { return .minFree }
     return nil

@@ -11,34 +11,35 @@ import Synchronization
   typealias Job = @Sendable () -> Void
 
   private struct Queues {
-    var urgent: [Job] = []
-    var urgentStart = 0
-    var deferred: [(job: Job, bytes: Int)] = []
-    var deferredStart = 0
+    var urgent = JobQueue()
+    var deferred = JobQueue()
     var deferredBytes = 0
     /// Being carried out.
     var running = 0
     var isStopping = false
 
-    var urgentCount: Int { urgent.count - urgentStart }
-    var deferredCount: Int { deferred.count - deferredStart }
+    mutating func take() -> (job: Job, bytes: Int)? { urgent.take() ?? deferred.take() }
+  }
+
+  /// First come, first served. What is taken is let go of here: what a job holds must end with the job, and not
+  /// under the lock of the queues, to which its end may want to submit something.
+  private struct JobQueue {
+    private var jobs: [(job: Job, bytes: Int)?] = []
+    private var start = 0
+
+    var count: Int { jobs.count - start }
+
+    mutating func append(_ job: @escaping Job, bytes: Int = 0) { jobs.append((job, bytes)) }
 
     mutating func take() -> (job: Job, bytes: Int)? {
-      if urgentStart < urgent.count {
-        defer { dropTaken(&urgent, &urgentStart) }
-        urgentStart += 1
-        return (urgent[urgentStart - 1], 0)
+      guard start < jobs.count else { return nil }
+      let next = jobs[start].take()
+      start += 1
+      if start == jobs.count || start > 1024 && start * 2 > jobs.count {
+        jobs.removeFirst(start)
+        start = 0
       }
-      guard deferredStart < deferred.count else { return nil }
-      defer { dropTaken(&deferred, &deferredStart) }
-      deferredStart += 1
-      return deferred[deferredStart - 1]
-    }
-
-    private func dropTaken<Element>(_ queue: inout [Element], _ start: inout Int) {
-      guard start == queue.count || start > 1024 && start * 2 > queue.count else { return }
-      queue.removeFirst(start)
-      start = 0
+      return next
     }
   }
 
@@ -92,7 +93,7 @@ import Synchronization
     let isTaken = queues.withLock {
       guard $0.deferredBytes + bytes <= byteLimit || bytes == 0, !$0.isStopping else { return false }
       $0.deferredBytes += bytes
-      $0.deferred.append((job, bytes))
+      $0.deferred.append(job, bytes: bytes)
       return true
     }
     if isTaken { unsafe sem_post(work) }
@@ -114,7 +115,7 @@ import Synchronization
       let isIdle = queues.withLock {
         $0.deferredBytes -= next.bytes
         $0.running -= 1
-        return $0.running == 0 && $0.urgentCount == 0 && $0.deferredCount == 0
+        return $0.running == 0 && $0.urgent.count == 0 && $0.deferred.count == 0
       }
       if isIdle { unsafe sem_post(idle) }
     }
@@ -122,12 +123,12 @@ import Synchronization
 
   /// How much waits: jobs that somebody waits for, those that can wait, and what those keep, in bytes.
   var depths: (urgent: Int, deferred: Int, deferredBytes: Int) {
-    queues.withLock { ($0.urgentCount, $0.deferredCount, $0.deferredBytes) }
+    queues.withLock { ($0.urgent.count, $0.deferred.count, $0.deferredBytes) }
   }
 
   /// Waits until there is nothing to do.
   func waitUntilIdle() {
-    while queues.withLock({ $0.running + $0.urgentCount + $0.deferredCount }) > 0 {
+    while queues.withLock({ $0.running + $0.urgent.count + $0.deferred.count }) > 0 {
       while unsafe sem_wait(idle) != 0 {}
     }
   }
