@@ -25,7 +25,8 @@ enum MetricFamily: CaseIterable {
       .gauge
     case .turns, .clientBytesReceived, .clientBytesSent, .connectionsAccepted, .connectionsRefused,
       .proxyHeadersRefused, .acceptPauses, .idleConnectionsEnded, .requestsCollapsed,
-      .tierHits, .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries, .upstreamErrors,
+      .tierHits, .fillsStarted, .fillsEnded, .readersCut, .upstreamRequests, .upstreamRetries,
+      .upstreamErrors,
       .upstreamBytesReceived, .upstreamBytesSent, .upstreamConnectionsOpened, .upstreamConnectionsReused,
       .queuedForConnection, .timeouts, .purges, .entriesPurged, .impossibleEvents, .accessLogLinesDropped,
       .tunnelsOpened, .tunnelBytes:

@@ -20,7 +20,8 @@ extension MetricsText {
     out.gauge(
       "larder_disk_scan_complete", "1 when the start-up scan has seen every file.", disk.isScanned ? 1 : 0)
     out.labelled(
-      "larder_disk_queue_depth", .gauge, "Jobs waiting for a disk thread, by whether somebody waits for them.",
+      "larder_disk_queue_depth", .gauge,
+      "Jobs waiting for a disk thread, by whether somebody waits for them.",
       "queue", disk.queues.map { ($0.queue, $0.depth) })
     out.gauge(
       "larder_disk_queue_bytes", "Memory held by what waits to be written to disk.", disk.queuedBytes)

@@ -32,7 +32,8 @@ struct ConfigurationTests {
         "--listen=:8080", "--admin=127.0.0.1:8081", "--admin-token=none", "--access-log=off",
         "--access-log-format=json", "--workers=4",
         "--backend=demo", "--host-header=preserve", "--max-connections=256",
-        "--memory=1GiB", "--max-object=128MiB", "--default-ttl=none", "--grace=0s", "--stale-on-error=10m",
+        "--memory=1GiB", "--disk=none", "--max-object=128MiB", "--default-ttl=none", "--grace=0s",
+        "--stale-on-error=10m",
         "--key='$scheme$request_method$host$request_uri'", "--strict=off",
         "--purge-from=127.0.0.0/8", "--purge-from=::1/128", "--trusted-proxy=none",
         "--head-timeout=10s", "--idle-timeout=60s", "--body-timeout=30s",
@@ -45,6 +46,16 @@ struct ConfigurationTests {
         "--max-body=1GiB",
         "--no-supervise=off", "--watchdog=10s", "--pid-file=none",
       ])
+  }
+
+  @Test func `a disk as it is read and shown; memory may be 0 with it`() throws {
+    let text = "cache,size=2GiB,inactive=2h,levels=2:2:1,min-free=1GiB,max-entries=9,min-uses=3"
+    let configuration = try parse("--memory", "0", "--disk", text)
+    #expect(configuration.flagLines.contains("--disk=\(text)"))
+    let disk = try #require(configuration.disk)
+    #expect(disk.sizeBytes == 2 << 30 && disk.inactiveSeconds == 7200 && disk.maxEntries == 9)
+    #expect(configuration.memoryBytes == 0)
+    #expect(try parse("--disk", "x").flagLines.contains("--disk=x,size=10GiB,inactive=60m,levels=1:2"))
   }
 
   @Test func `no flags leave the value that the type itself begins with`() throws {

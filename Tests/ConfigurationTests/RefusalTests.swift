@@ -108,6 +108,8 @@ private let optionalCountRows: [Row] =
     ("--max-request-rate", "1 to 1000000", ["0", "1000001", "5r/s"]),
   ].flatMap { flag, range, values in values.map { (flag, $0, "off or a whole number from \(range)") } }
 
+private let diskRows: [Row] = [("--disk", "", "none or a directory and parts such as size=10GiB")]
+
 private let sizeRows: [Row] =
   [
     ("--memory", "0 to 64TiB", ["", "65TiB", "1GB", "half", "1.5GiB", "-1", "1 GiB"]),
@@ -141,15 +143,37 @@ private let durationRows: [Row] =
 
 @Suite("Refusals")
 struct RefusalTests {
-  @Test(arguments: addressRows + wordRows + countRows + optionalCountRows + sizeRows + durationRows)
+  @Test(
+    arguments: addressRows + wordRows + countRows + optionalCountRows + sizeRows + diskRows + durationRows)
   fileprivate func `a bad value: one line with the flag, the value and what was expected`(
     _ flag: String, _ value: String, _ expected: String
   ) {
     #expect(refusal("\(flag)=\(value)") == "\(flag) '\(value)': expected \(expected)")
   }
 
+  @Test(arguments: [
+    ("x,size", "size", "a part such as size=10GiB"),
+    ("x,size=1023KiB", "size=1023KiB", "a size of at least 1MiB, such as 10GiB"),
+    ("x,size=10GB", "size=10GB", "a size of at least 1MiB, such as 10GiB"),
+    ("x,inactive=0", "inactive=0", "a time of at least 1s, such as 60m"),
+    ("x,levels=1:2:2:2", "levels=1:2:2:2", "at most three levels, such as 1:2"),
+    ("x,levels=3", "levels=3", "levels of 1 or 2 digits, such as 1:2"),
+    ("x,min-free=some", "min-free=some", "a size such as 1GiB"),
+    ("x,max-entries=0", "max-entries=0", "a number of entries"),
+    ("x,min-uses=16", "min-uses=16", "a number from 1 to 15"),
+    ("x,keys_zone=a:1m", "keys_zone", "size, inactive, levels, min-free, max-entries or min-uses"),
+  ])
+  func `a bad part of --disk is named`(_ text: String, _ part: String, _ expected: String) {
+    #expect(refusal("--disk", text) == "--disk '\(part)': expected \(expected)")
+  }
+
+  @Test func `little memory needs a disk`() {
+    #expect(refusal("--memory", "0") == "--memory '0': expected at least 1MiB, or a --disk")
+    #expect(refusal("--memory", "1023KiB") == "--memory '1023KiB': expected at least 1MiB, or a --disk")
+  }
+
   @Test func `every flag has a row of bad values`() {
-    let rows = addressRows + wordRows + countRows + optionalCountRows + sizeRows + durationRows
+    let rows = addressRows + wordRows + countRows + optionalCountRows + sizeRows + diskRows + durationRows
     let tested = Set(rows.map(\.flag))
     #expect(Set(Configuration.options.options.map { "--\($0.name)" }) == tested)
   }

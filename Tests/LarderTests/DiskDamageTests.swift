@@ -9,8 +9,10 @@ struct DiskDamageTests {
     let client = try site.larder.client()
     for target in targets {
       let response = try client.fetch(target)
-      #expect(response.status == 200 && response.isWhole && response.body == page(target), "\(target): \(response)")
-      #expect(response.fields["X-Page"] == target && response.fields["ETag"] == "\"\(target)\"", "\(response)")
+      #expect(
+        response.status == 200 && response.isWhole && response.body == page(target), "\(target): \(response)")
+      #expect(
+        response.fields["X-Page"] == target && response.fields["ETag"] == "\"\(target)\"", "\(response)")
       #expect(["HIT", "MISS"].contains(response.cacheStatus), "\(response)")
     }
   }
@@ -64,7 +66,9 @@ struct DiskDamageTests {
   func `R2 with any byte of its file flipped, a page is served right or fetched anew`(
     _ hasCheckpoint: Bool
   ) throws {
-    try harmEach(try fileSize(), flags: ["--memory", hasCheckpoint ? "0" : "16MiB"], hasCheckpoint: hasCheckpoint) {
+    try harmEach(
+      try fileSize(), flags: ["--memory", hasCheckpoint ? "0" : "16MiB"], hasCheckpoint: hasCheckpoint
+    ) {
       site, file, number in
       try site.flip(file, at: number, by: hasCheckpoint ? 1 << UInt8(number % 8) : 0xff)
     }
@@ -122,7 +126,8 @@ struct DiskDamageTests {
     }
   }
 
-  @Test func `R2 a file that is cut short while it is open ends the connection, and is fetched anew`() throws {
+  @Test func `R2 a file that is cut short while it is open ends the connection, and is fetched anew`() throws
+  {
     let origin = try taggedOrigin()
     let target = "/big?1000000"
     try withDisk(origin, flags: ["--memory", "0"]) { site in

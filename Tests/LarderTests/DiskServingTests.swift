@@ -116,7 +116,8 @@ struct DiskServingTests {
     let origin = try MisbehavingOrigin()
     for (target, status) in [("/404", 404), ("/301", 301), ("/204", 204), ("/410", 410)] {
       origin.on(target) {
-        try $0.respond(status, ["Cache-Control": "max-age=600", "Location": "/there"], status == 204 ? "" : "gone")
+        try $0.respond(
+          status, ["Cache-Control": "max-age=600", "Location": "/there"], status == 204 ? "" : "gone")
       }
     }
     try withDisk(origin) { site in

@@ -16,7 +16,7 @@ public struct Machine: Sendable, Equatable {
   /// A quarter of the memory, at most 1 GiB, in whole MiB (L31).
   public var defaultCacheBytes: Int {
     let quarter = min(memoryBytes / 4, Quantity.gibibyte)
-    return max(quarter & ~(Quantity.mebibyte - 1), Configuration.memoryRange.lowerBound)
+    return max(quarter & ~(Quantity.mebibyte - 1), Configuration.leastMemory)
   }
 
   /// The machine as the kernel describes it now. Where nothing can be read, 2 GiB are assumed.

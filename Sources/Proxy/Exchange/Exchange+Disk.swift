@@ -2,8 +2,8 @@ import Bytes
 import Caching
 import Storage
 
-/// Asking the disk tier, which answers by mail: for what the memory tier does not have, and for bytes of a body
-/// that are not in the page cache or have not been compared with their checksums.
+/// Asking the disk tier, which answers by mail: for what the memory tier does not have, and for bytes of a
+/// body that are not in the page cache or have not been compared with their checksums.
 extension Exchange {
   /// The memory tier has nothing under this key, in the worker's buffer.
   func askDisk() {

@@ -3,8 +3,8 @@ import Caching
 import Glibc
 import Synchronization
 
-/// What goes wrong with the disk: it is said once a minute, shown by `/ready`, and writing rests for a moment,
-/// so that a full disk costs no more than an error a second.
+/// What goes wrong with the disk: it is said once a minute, shown by `/ready`, and writing rests for a
+/// moment, so that a full disk costs no more than an error a second.
 public final class DiskHealth: Sendable {
   public enum Operation: String, Sendable {
     case open, read, write, remove, log = "write the purge log of", checkpoint = "write the index of"

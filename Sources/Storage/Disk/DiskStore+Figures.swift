@@ -1,4 +1,5 @@
-/// What is told of the disk tier to whoever asks; takes locks for a moment each, and is for the admin listener.
+/// What is told of the disk tier to whoever asks; takes locks for a moment each, and is for the admin
+/// listener.
 extension DiskStore {
   public var openFiles: Int { openCount.value }
 

@@ -213,8 +213,8 @@ extension DiskStore {
     return true
   }
 
-  /// For a hit, on a worker: false when the file is not the one any more that was compared. The look costs one
-  /// `fstat` a minute.
+  /// For a hit, on a worker: false when the file is not the one any more that was compared. The look costs
+  /// one `fstat` a minute.
   public func isCurrent(_ file: StoredFile, now: CacheSeconds) -> Bool {
     if file.isDamaged { return false }
     guard now - file.lookedAtVersionAt.load(ordering: .relaxed) >= options.versionInterval else {

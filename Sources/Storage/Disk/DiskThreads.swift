@@ -21,8 +21,8 @@ import Synchronization
     mutating func take() -> (job: Job, bytes: Int)? { urgent.take() ?? deferred.take() }
   }
 
-  /// First come, first served. What is taken is let go of here: what a job holds must end with the job, and not
-  /// under the lock of the queues, to which its end may want to submit something.
+  /// First come, first served. What is taken is let go of here: what a job holds must end with the job, and
+  /// not under the lock of the queues, to which its end may want to submit something.
   private struct JobQueue {
     private var jobs: [(job: Job, bytes: Int)?] = []
     private var start = 0

@@ -3,8 +3,8 @@ public import Caching
 import Glibc
 import Synchronization
 
-/// What a response will be stored as when it goes to the disk while it arrives. Set by the fill's owner before
-/// the head is published.
+/// What a response will be stored as when it goes to the disk while it arrives. Set by the fill's owner
+/// before the head is published.
 public final class SpillPlan: Sendable {
   let disk: DiskStore
   let head: [UInt8]
@@ -80,8 +80,8 @@ extension Fill {
   /// The body's byte at `offset` has left memory for a file.
   public func hasSpilled(_ offset: Int) -> Bool { body.withLock { $0.spill != nil && offset < $0.recycled } }
 
-  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it, and
-  /// how many bytes; `nil`: not this one.
+  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it,
+  /// and how many bytes; `nil`: not this one.
   public func spilledPart(at offset: Int, max limit: Int) -> (file: CInt, offset: Int, count: Int)? {
     let found = body.withLock { body -> (spill: Spill, count: Int)? in
       guard let spill = body.spill, offset < body.recycled else { return nil }
