@@ -81,7 +81,7 @@ extension Configuration {
       OptionText(
         "disk", "PATH[,NAME=VALUE…]|none", in: "Caching",
         "Directory of the disk tier, and size=10GiB, inactive=60m (without use), levels=1:2, min-free=SIZE, "
-          + "max-entries=N, min-uses=N (requests before it is written). With --memory 0 all is served from it."
+          + "max-entries=N, min-uses=N (requests before a write). With --memory 0 all is served from it."
       ),
       \.disk, expected: "none or a directory and parts such as size=10GiB", read: DiskSetting.parse,
       write: { $0?.description ?? "none" }),
