@@ -240,13 +240,18 @@ class Torture:
             fields.append(f"Range: bytes={asked.part[0]}-{asked.part[1]}")
         if asked.tag:
             fields.append(f"If-None-Match: {asked.tag}")
+        began = time.monotonic()
         answer = await connection.ask(asked.target, asked.method, fields, seconds=PATIENCE_SECONDS)
         problem = self.ledger.judge(asked, answer) if answer.end == COMPLETE else None
         if problem:
             raise Failure(f"{asked.method} {asked.target} {asked.variant}: {problem}\n{answer.fields}\n"
                           f"{self.ledger.history(asked.target)}")
         if answer.end != COMPLETE:
-            await self.excuse(f"{asked} has an answer that is {answer.end}, status {answer.status}")
+            took = time.monotonic() - began
+            await self.excuse(
+                f"{asked} has after {took:.2f} s an answer that is {answer.end}: {answer.status} "
+                f"{answer.fields}\n{self.ledger.history(asked.target)}"
+            )
             return None
         return answer
 
