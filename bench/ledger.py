@@ -179,10 +179,12 @@ class Ledger:
         if page.kept.get(asked.variant, (0, 0))[0] != version:
             page.kept[asked.variant] = (version, time.monotonic())
 
-    def expected(self, target, variant, at):
-        """The entry was complete for more than a second at that time, and nothing has happened to it since."""
-        since = self.page(target).kept.get(variant, (0, at))[1]
-        return at - since > 1
+    def died(self):
+        """What was complete for less than a second need not be there again."""
+        now = time.monotonic()
+        for page in self.pages.values():
+            page.note("the proxy ended")
+            page.kept = {variant: kept for variant, kept in page.kept.items() if now - kept[1] > 1}
 
     def history(self, target):
         page = self.page(target)

@@ -44,7 +44,6 @@ class Torture:
         self.random = random.Random(seed)
         self.counts = Counter()
         self.kept, self.lost = 0, []
-        self.died_at = time.monotonic()
         self.slowest_kill = 0
         self.ending = False
         self.what = ""
@@ -82,7 +81,7 @@ class Torture:
         """The process has ended, or is about to."""
         if not await self.victim.wait(PATIENCE_SECONDS):
             raise Failure(f"it did not end\n{self.victim.log_end()}")
-        self.died_at = time.monotonic()
+        self.ledger.died()
         problem = self.victim.status() or self.victim.complaint() or self.victim.verify()
         if problem:
             raise Failure(f"{problem}\n{self.victim.log_end()}")
@@ -187,7 +186,7 @@ class Torture:
             connection = await Connection.open(self.victim.port)
             for target in some:
                 for variant in VARIANTS if Ledger.kind(target) == "vary" else VARIANTS[:1]:
-                    is_expected = self.ledger.expected(target, variant, self.died_at)
+                    is_expected = variant in self.ledger.page(target).kept
                     answer = await self.get(connection, target, variant)
                     if is_expected and answer:
                         self.note_kept(target, variant, answer)
