@@ -84,7 +84,7 @@ extension DiskStore {
       remove(name, born: kept.born)
       return .nothing
     }
-    noteFound(name, kept, entry, facts, hasRemark: verdict == .soft)
+    noteFound(name, file, kept, entry, facts)
     let table = try reader.table(of: entry, in: file)
     let stored = StoredFile(
       name: name, hash: hash, urlHash: kept.urlHash, descriptor: file, bodyOffset: entry.bodyOffset,
@@ -122,14 +122,24 @@ extension DiskStore {
     }
   }
 
-  /// The scan has not come this far yet.
+  /// The scan has not come this far yet, or the index's checkpoint was older than the file's head.
   private func noteFound(
-    _ name: EntryName, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts, hasRemark: Bool
+    _ name: EntryName, _ file: CInt, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts
   ) {
-    if index.find(name, now: now) != nil { return }
     let found = DiskEntry(name: name, kept.urlHash, entry, facts)
-    _ = index.insertFound(found) {
-      self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash)
+    let fence = { self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash) }
+    if let known = index.find(name, now: now) {
+      guard known.born < kept.born else { return }
+      _ = index.refresh(
+        name, born: kept.born, usefulUntil: found.usefulUntil, blocks: found.blocks, flags: found.flags,
+        fence: fence)
+      return
+    }
+    withNameLocked(name) {
+      // Has it been removed since it was opened, then there is nothing to be entered.
+      var facts = facts
+      guard system.facts(file, &facts) == 0, facts.links > 0 else { return }
+      _ = index.insertFound(found, fence: fence)
     }
   }
 
