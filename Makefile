@@ -1,10 +1,11 @@
 # Larder's commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-asan test-tsan coverage bench goals soak fuzz format lint clean
+.PHONY: help build run test test-asan test-tsan coverage bench goals soak torture fuzz format lint clean
 
 SWIFT_FILES := Sources Tests Package.swift
-# SECONDS= is how long `make soak` takes, `make fuzz` for each target, and the load of test-asan and test-tsan.
-soak: SECONDS ?= 1200
+# SECONDS= is how long `make soak` takes, `make torture` at most, `make fuzz` for each target, and the load of test-asan and test-tsan.
+soak torture: SECONDS ?= 1200
+torture: ROUNDS ?= 200
 fuzz test-asan test-tsan: SECONDS ?= 60
 
 help: ## list the targets
@@ -49,6 +50,10 @@ goals: build ## measure every goal with a figure, peers beside it (GOALS='--only
 soak: build ## mixed load with faults, and whether anything grows (SECONDS=1200)
 	@scripts/setup.sh soak
 	@python3 bench/soak.py --seconds $(SECONDS)
+
+torture: build ## kill it again and again with a disk, and check all that it serves then (ROUNDS=200, SECONDS=1200)
+	@scripts/setup.sh torture
+	@python3 bench/torture.py --rounds $(ROUNDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 fuzz: ## run the fuzz targets (SECONDS=60)
 	@scripts/setup.sh fuzz

@@ -24,7 +24,7 @@ from wire import COMPLETE, Connection
 
 ROOT = Path(__file__).resolve().parent.parent
 # Pages of each kind.
-PAGES = {"plain": 120, "vary": 30, "stale": 40, "renewed": 30, "big": 24, "empty": 6}
+PAGES = {"plain": 120, "vary": 30, "stale": 70, "big": 24, "empty": 6}
 # What clients do, of a hundred.
 SHARES = {"get": 56, "range": 12, "head": 6, "condition": 10, "change": 4, "purge": 8, "post": 4}
 # How rounds end, of a hundred.
@@ -39,12 +39,12 @@ class Failure(Exception):
 
 
 class Torture:
-    def __init__(self, victim, ledger, seed):
-        self.victim, self.ledger, self.seed = victim, ledger, seed
-        self.random = random.Random(seed)
+    def __init__(self, victim, ledger, options):
+        self.victim, self.ledger, self.seed, self.seconds = victim, ledger, options.seed, options.load
+        self.random = random.Random(options.seed)
+        self.pages = {kind: max(int(count * options.pages), 2) for kind, count in PAGES.items()}
         self.counts = Counter()
         self.kept, self.lost = 0, []
-        self.died_at = time.monotonic()
         self.slowest_kill = 0
         self.ending = False
         self.what = ""
@@ -82,7 +82,7 @@ class Torture:
         """The process has ended, or is about to."""
         if not await self.victim.wait(PATIENCE_SECONDS):
             raise Failure(f"it did not end\n{self.victim.log_end()}")
-        self.died_at = time.monotonic()
+        self.ledger.died()
         problem = self.victim.status() or self.victim.complaint() or self.victim.verify()
         if problem:
             raise Failure(f"{problem}\n{self.victim.log_end()}")
@@ -140,8 +140,7 @@ class Torture:
 
     async def end_by_refresh(self):
         """At every write of a 304's refresh: before it, within it and after it."""
-        kind = self.random.choice(("stale", "renewed"))
-        target = f"/{kind}/{self.random.randrange(PAGES[kind])}"
+        target = f"/stale/{self.random.randrange(self.pages['stale'])}"
         where, number = BEFORE, 1
         while where < len(WHERES):
             self.ending = False
@@ -187,7 +186,7 @@ class Torture:
             connection = await Connection.open(self.victim.port)
             for target in some:
                 for variant in VARIANTS if Ledger.kind(target) == "vary" else VARIANTS[:1]:
-                    is_expected = self.ledger.expected(target, variant, self.died_at)
+                    is_expected = variant in self.ledger.page(target).kept
                     answer = await self.get(connection, target, variant)
                     if is_expected and answer:
                         self.note_kept(target, variant, answer)
@@ -225,8 +224,8 @@ class Torture:
             connection.close()
 
     def some_target(self):
-        kind = self.random.choices(list(PAGES), PAGES.values())[0]
-        return f"/{kind}/{int(PAGES[kind] * self.random.random() ** 1.5)}"
+        kind = self.random.choices(list(self.pages), self.pages.values())[0]
+        return f"/{kind}/{int(self.pages[kind] * self.random.random() ** 1.5)}"
 
     def some_question(self):
         target = self.some_target()
@@ -240,13 +239,20 @@ class Torture:
             fields.append(f"Range: bytes={asked.part[0]}-{asked.part[1]}")
         if asked.tag:
             fields.append(f"If-None-Match: {asked.tag}")
+        began = time.monotonic()
         answer = await connection.ask(asked.target, asked.method, fields, seconds=PATIENCE_SECONDS)
         problem = self.ledger.judge(asked, answer) if answer.end == COMPLETE else None
         if problem:
-            raise Failure(f"{asked.method} {asked.target} {asked.variant}: {problem}\n{answer.fields}\n"
-                          f"{self.ledger.history(asked.target)}")
+            raise Failure(
+                f"{asked.method} {asked.target} {asked.variant}: {problem}\n{answer.fields}\n"
+                f"{self.ledger.history(asked.target)}"
+            )
         if answer.end != COMPLETE:
-            await self.excuse(f"{asked} has an answer that is {answer.end}, status {answer.status}")
+            took = time.monotonic() - began
+            await self.excuse(
+                f"{asked} has after {took:.2f} s an answer that is {answer.end}: {answer.status} "
+                f"{answer.fields}\n{self.ledger.history(asked.target)}"
+            )
             return None
         return answer
 
@@ -331,8 +337,7 @@ async def torture(options, folder):
     ledger = Ledger()
     origin = await PageOrigin(ledger).start()
     victim = Victim(options.larder.resolve(), folder, origin.port)
-    run = Torture(victim, ledger, options.seed)
-    run.seconds = options.load
+    run = Torture(victim, ledger, options)
     deadline = time.monotonic() + options.seconds
     rounds = 0
     try:
@@ -348,7 +353,7 @@ async def torture(options, folder):
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if not isinstance(error, (Failure, BenchError)):
-            raise error
+            raise
         return run, rounds, f"{run.what}\n{error}"
     finally:
         if victim.process and victim.is_alive:
@@ -360,8 +365,15 @@ async def torture(options, folder):
 def main():
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200, help="how many (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=1200, help="no further round after so long (%(default)s)")
-    parser.add_argument("--load", type=float, default=1.5, help="most seconds of load in a round (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=1200, help="no further round after so long (%(default)s)"
+    )
+    parser.add_argument(
+        "--load", type=float, default=1.5, help="most seconds of load in a round (%(default)s)"
+    )
+    parser.add_argument(
+        "--pages", type=float, default=1, help="share of the pages that there are (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of what is done")
     parser.add_argument("--larder", type=Path, default=ROOT / ".build/release/larder", help="what to kill")
     options = parser.parse_args()

@@ -152,7 +152,7 @@ class PageOrigin:
     async def _answer(self, writer, head):
         first, *lines = head.split("\r\n")
         method, target, _ = first.split(" ")
-        fields = dict((name.lower(), value.strip()) for name, _, value in (l.partition(":") for l in lines))
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         varies = Ledger.kind(target) == "vary"
         variant = fields.get("x-kind", "a") if varies else "a"
         page = self.ledger.page(target)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a step needs, on Debian and Ubuntu: scripts/setup.sh [build|test|fuzz|soak|bench]
+# Installs what a step needs, on Debian and Ubuntu: scripts/setup.sh [build|test|fuzz|soak|torture|bench]
 # Does nothing when all is there. Asks apt only for what is missing, as root or by sudo.
 # The Swift toolchain is not in Debian: it is checked, and if it is missing one line says where it is.
 set -euo pipefail
@@ -19,9 +19,10 @@ case $step in
   build | fuzz) commands=(gcc ld ld.gold) packages=(build-essential libssl-dev) headers=(openssl/sha.h) ;;
   # promtool checks the metrics; the package brings the server too, which is not left running.
   test)
-    commands=(gcc ld ld.gold promtool) packages=(build-essential libssl-dev prometheus)
+    commands=(gcc ld ld.gold promtool cc python3) packages=(build-essential libssl-dev prometheus python3)
     headers=(openssl/sha.h)
     ;;
+  torture) commands=(cc python3) packages=(gcc libc6-dev python3) ;;
   # Load that is written in Python, for `make soak` and after the tests under a sanitizer.
   soak) commands=(taskset python3) packages=(util-linux python3) ;;
   # Also for `make goals`, which limits descriptors and rights.
@@ -29,7 +30,7 @@ case $step in
     commands=(nginx haproxy varnishd wrk taskset prlimit setpriv cc python3)
     packages=(nginx haproxy varnish wrk util-linux gcc libc6-dev python3)
     ;;
-  *) fail "unknown step '$step': expected build, test, fuzz, soak or bench" ;;
+  *) fail "unknown step '$step': expected build, test, fuzz, soak, torture or bench" ;;
 esac
 
 # Debian keeps daemons in sbin, which a user's PATH may lack.

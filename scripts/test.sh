@@ -11,6 +11,11 @@ ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
 # What CostTests measures: the release build, with the flags of `make build`, so that both share one build.
 swift build -c release --static-swift-stdlib --product hit-cost
 
+# All tests: then also a few rounds of `make torture`, with the debug build.
+if [[ $# -eq 0 ]]; then
+  python3 bench/torture.py --rounds 25 --seconds 12 --load 1.5 --pages 0.2 --larder .build/debug/larder
+fi
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

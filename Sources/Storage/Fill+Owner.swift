@@ -156,8 +156,11 @@ extension Fill {
   }
 
   private func passingBlock(of size: Int, published: Int) -> SlabBlock {
-    let reusable = unsafe body.withLock {
-      unsafe $0.recycle(before: leastConsumed(published), wanting: size, arena: store.arena)
+    let reusable = unsafe body.withLock { body in
+      var end = leastConsumed(published)
+      // A disk thread reads from there on.
+      if let spill = body.spill, unsafe spill.isWriting { end = min(end, spill.written.load(ordering: .acquiring)) }
+      return unsafe body.recycle(before: end, wanting: size, arena: store.arena)
     }
     return unsafe reusable ?? store.allocateEvicting(size) ?? store.arena.allocateOutside(size)
   }

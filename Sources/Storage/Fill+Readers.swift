@@ -62,6 +62,26 @@ extension Fill {
     return unsafe body.withLock { unsafe $0.bytes(at: offset, max: limit, published: end) }
   }
 
+  /// Between these two calls, what `segment` gives stays where it is even if it has got to a file meanwhile.
+  /// Nothing else is done on the worker's thread in between.
+  public func beginTaking(worker: Int) {
+    guard unsafe spillPlan != nil else { return }
+    unsafe lanes[worker].takings.wrappingAdd(1, ordering: .sequentiallyConsistent)
+  }
+
+  public func endTaking(worker: Int) {
+    guard unsafe spillPlan != nil else { return }
+    unsafe lanes[worker].takings.wrappingAdd(1, ordering: .sequentiallyConsistent)
+  }
+
+  /// No worker is between `beginTaking` and `endTaking`.
+  var isNobodyTaking: Bool {
+    for worker in 0..<store.workerCount {
+      guard unsafe lanes[worker].takings.load(ordering: .sequentiallyConsistent) & 1 == 0 else { return false }
+    }
+    return true
+  }
+
   /// - Parameter consumed: The least that any reader of this worker has consumed, in bytes from the body's
   ///   start; `furthest` the most.
   public func report(worker: Int, consumed: Int, furthest: Int? = nil) {

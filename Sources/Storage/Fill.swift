@@ -164,11 +164,14 @@ struct FillLane: ~Copyable {
   let consumed = Atomic<Int>(0)
   /// The most that any of them has consumed.
   let furthest = Atomic<Int>(0)
+  /// How often the worker has begun and ended to take bytes from a body that goes to a file; odd: it does so
+  /// now.
+  let takings = Atomic<Int>(0)
   /// A wake-up is on its way to the worker.
   let isPending = Atomic<Bool>(false)
   /// The worker's own object for this fill; only that worker's thread touches it.
   var attachment: AnyObject?
-  private let padding = InlineArray<3, Int>(repeating: 0)
+  private let padding = InlineArray<2, Int>(repeating: 0)
 }
 
 /// Which variant a fill's response turned out to be.

@@ -31,6 +31,7 @@ import Glibc
   var record: BodyRef?
   /// The last block as it was before commit copied it to a smaller one; readers may still be in it.
   private var leftover: UnsafeMutableRawPointer?
+  private var setAside: [UnsafeMutableRawPointer] = unsafe []
 
   /// The free part of the last block.
   func room(published: Int) -> UnsafeMutableRawBufferPointer? {
@@ -83,11 +84,32 @@ import Glibc
         unsafe arena.free(segment.pointer)
       }
     }
-    if firstHeld > 64 {
-      unsafe segments.removeFirst(firstHeld)
-      firstHeld = 0
-    }
+    dropRecycled()
     return unsafe reusable
+  }
+
+  private mutating func dropRecycled() {
+    guard firstHeld > 64 else { return }
+    unsafe segments.removeFirst(firstHeld)
+    firstHeld = 0
+  }
+
+  /// Takes out the blocks that lie wholly before `offset`, which are in a file by now: nobody finds them any
+  /// more, but somebody may have found them a moment ago, so that they stay until `freeSetAside`.
+  mutating func setAside(before offset: Int) {
+    while unsafe firstHeld < segments.count - 1, unsafe segments[firstHeld].end <= offset {
+      let segment = unsafe segments[firstHeld]
+      firstHeld += 1
+      recycled = unsafe segment.end
+      heldBytes -= unsafe segment.capacity
+      unsafe setAside.append(segment.pointer)
+    }
+    dropRecycled()
+  }
+
+  mutating func freeSetAside(to arena: SlabArena) {
+    for i in unsafe setAside.indices { unsafe arena.free(setAside[i]) }
+    unsafe setAside.removeAll()
   }
 
   /// How many bytes of the last block are used, if more than an eighth of it is not.
@@ -131,6 +153,7 @@ import Glibc
 
   /// Returns the bytes that were counted as memory under way.
   mutating func release(to arena: SlabArena) -> Int {
+    freeSetAside(to: arena)
     if let record {
       record.release()
       if let leftover = unsafe leftover { unsafe arena.free(leftover) }

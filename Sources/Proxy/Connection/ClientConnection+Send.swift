@@ -100,6 +100,9 @@ extension ClientConnection {
   /// One write of what is to be said before the body, and of body bytes. `nil`: there is nothing, or no room
   /// for all of it.
   private func sendMemory(of exchange: Exchange, first: Bool, allowance: Int) -> Int? {
+    let fill = exchange.body.fill
+    fill?.beginTaking(worker: worker.index)
+    defer { fill?.endTaking(worker: worker.index) }
     let parts = unsafe worker.iovecs
     let leadCount = first ? exchange.outgoing.storedCount + worker.tail.count : output.leadCount
     var count = unsafe placeLead(of: exchange, first: first, in: parts)

@@ -30,10 +30,12 @@ extension DiskStore {
 
   /// The descriptor, open for reading; `nil`: the file is not there, or cannot be opened.
   private func openFile(_ name: EntryName) -> CInt? {
+    let known = index.peek(name)
     let file = system.open(path(name), in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
     if file >= 0 { return file }
     if file == -ENOENT {
-      remove(name)
+      // Not what has been written since.
+      if let known { remove(name, born: known.born) }
     } else {
       counters.readErrors.count()
       health.failed(.open, -file, now: now)
@@ -82,12 +84,13 @@ extension DiskStore {
       remove(name, born: kept.born)
       return .nothing
     }
-    noteFound(name, kept, entry, facts, hasRemark: verdict == .soft)
+    noteFound(name, file, kept, entry, facts)
     let table = try reader.table(of: entry, in: file)
     let stored = StoredFile(
       name: name, hash: hash, urlHash: kept.urlHash, descriptor: file, bodyOffset: entry.bodyOffset,
       table: table, version: facts.version, system: system, now: now,
-      close: { [self] descriptor in
+      close: { [self] file, descriptor in
+        opened.withLock { $0.remove(file) }
         openCount.count(-1)
         threads.submit { self.system.close(descriptor) }
       })
@@ -119,14 +122,24 @@ extension DiskStore {
     }
   }
 
-  /// The scan has not come this far yet.
+  /// The scan has not come this far yet, or the index's checkpoint was older than the file's head.
   private func noteFound(
-    _ name: EntryName, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts, hasRemark: Bool
+    _ name: EntryName, _ file: CInt, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts
   ) {
-    if index.find(name, now: now) != nil { return }
     let found = DiskEntry(name: name, kept.urlHash, entry, facts)
-    _ = index.insertFound(found) {
-      self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash)
+    let fence = { self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash) }
+    if let known = index.find(name, now: now) {
+      guard known.born < kept.born else { return }
+      _ = index.refresh(
+        name, born: kept.born, usefulUntil: found.usefulUntil, blocks: found.blocks, flags: found.flags,
+        fence: fence)
+      return
+    }
+    withNameLocked(name) {
+      // Has it been removed since it was opened, then there is nothing to be entered.
+      var facts = facts
+      guard system.facts(file, &facts) == 0, facts.links > 0 else { return }
+      _ = index.insertFound(found, fence: fence)
     }
   }
 
@@ -173,7 +186,7 @@ extension DiskStore {
 
   /// On a disk thread: reads blocks and compares those that have not been.
   private func compare(_ file: StoredFile, from first: Int, count: Int) {
-    guard looksUnchanged(file) else { return }
+    if look(at: file) == .changed { return }
     let end = min(first + count, file.table.blockCount)
     var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
     for block in first..<max(end, first) {
@@ -201,16 +214,20 @@ extension DiskStore {
     failed(.unusable(.damaged(.body)), file.name)
   }
 
-  /// False: somebody has changed the file behind our back, and nothing of it is served any more.
-  func looksUnchanged(_ file: StoredFile) -> Bool {
-    var facts = FileFacts()
+  /// What has become of the file. Has somebody changed it behind our back, then nothing of it is served any
+  /// more; have we removed it, then nobody begins to read it.
+  func look(at file: StoredFile) -> StoredFile.Change {
     file.lookedAtVersionAt.store(now, ordering: .relaxed)
-    guard system.facts(file.descriptor, &facts) == 0, file.isUnchanged(facts.version) else {
-      file.setDamaged()
-      _ = memory.drop(OpenFile(file), unusedSince: .max)
-      return false
+    var change = StoredFile.Change.changed
+    // Once more, since we may have written a new head between the look and the comparison.
+    for _ in 0..<2 {
+      var facts = FileFacts()
+      change = system.facts(file.descriptor, &facts) == 0 ? file.change(to: facts) : .changed
+      if change == .none { return .none }
     }
-    return true
+    if change == .changed { file.setDamaged() }
+    _ = memory.drop(OpenFile(file), unusedSince: .max)
+    return change
   }
 
   /// For a hit, on a worker: false when the file is not the one any more that was compared. The look costs
@@ -220,7 +237,7 @@ extension DiskStore {
     guard now - file.lookedAtVersionAt.load(ordering: .relaxed) >= options.versionInterval else {
       return true
     }
-    return looksUnchanged(file)
+    return look(at: file) == .none
   }
 
   // MARK: Open files

@@ -169,7 +169,10 @@ extension DiskStore {
       let outcome = index.insertFound(found.entry) {
         self.memory.fences.isEntryFenced(born: found.entry.born, urlHash: found.urlHash)
       }
-      if outcome == .fenced { _ = system.unlink(self.path(name), in: directory.descriptor) }
+      // What is in the index is another file, written since this one was read.
+      if outcome == .fenced, index.peek(name) == nil {
+        _ = system.unlink(self.path(name), in: directory.descriptor)
+      }
     }
   }
 

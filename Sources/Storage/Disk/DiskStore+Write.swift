@@ -286,7 +286,7 @@ extension DiskStore {
     var facts = FileFacts()
     guard system.facts(file, &facts) == 0 else { return false }
     // A file that was changed by somebody else is not made good by us.
-    if let source = held.entry.file, !source.isUnchanged(facts.version) { return false }
+    if let source = held.entry.file, source.change(to: facts) != .none { return false }
     var reader = makeReader()
     guard case .entry(let entry) = try? reader.contents(of: file, fileBytes: facts.size, now: now),
       entry.name(in: reader.bytes) == name, entry.bodyLength == held.entry.bodyLength,
@@ -297,12 +297,17 @@ extension DiskStore {
       EntryFile.writeSlot(
         held.facts, head: held.head, in: entry.freeSlot, clock: clock.storeClock, to: &slot)
     else { return false }
-    let result = system.writeFully(file, slot.bytes, at: entry.freeSlot.offset)
-    guard result == 0, system.facts(file, &facts) == 0 else {
+    var result: CInt = 0
+    let write = { () -> FileVersion? in
+      result = self.system.writeFully(file, slot.bytes, at: entry.freeSlot.offset)
+      if result == 0 { result = self.system.facts(file, &facts) }
+      return result == 0 ? facts.version : nil
+    }
+    if let source = held.entry.file { source.withNewHead(write) } else { _ = write() }
+    guard result == 0 else {
       writeFailed(-result)
       return true
     }
-    held.entry.file?.hasNewHead(facts.version)
     counters.headWrites.count()
     let new = DiskEntry(held, name, blocks: facts.blocks)
     _ = index.refresh(

@@ -113,6 +113,8 @@ import Synchronization
     if index.peek(entry.name) == nil {
       let result = system.unlink(path(entry.name), in: directory.descriptor)
       if result != 0, result != -ENOENT { health.failed(.remove, -result, now: now) }
+      // Its blocks are free when nobody has it open.
+      if let file = opened.withLock({ $0[entry.name] }) { _ = memory.drop(file, unusedSince: .max) }
     }
     index.unlinked(bytes: entry.bytes)
   }
@@ -205,33 +207,53 @@ public struct DiskAnswer: Sendable {
 
 /// A file that the memory tier holds open, without counting it.
 struct OpenFile: Sendable {
+  let name: EntryName
   let hash: KeyHash
   let urlHash: KeyHash
   let id: ObjectIdentifier
 
   init(_ file: StoredFile) {
+    name = file.name
     hash = file.hash
     urlHash = file.urlHash
     id = ObjectIdentifier(file)
   }
 }
 
-/// Oldest first.
+/// Oldest first, and by name; of several with one name, the last.
 struct OpenFiles {
-  private var files: [OpenFile] = []
+  private var files: [EntryName: (file: OpenFile, turn: UInt64)] = [:]
+  private var order: [(name: EntryName, turn: UInt64)] = []
   private var start = 0
+  private var turn: UInt64 = 0
 
-  mutating func append(_ file: OpenFile) { files.append(file) }
+  subscript(_ name: EntryName) -> OpenFile? { files[name]?.file }
+
+  mutating func append(_ file: OpenFile) {
+    turn += 1
+    files[file.name] = (file, turn)
+    order.append((file.name, turn))
+    // Turns of those that were closed since.
+    guard order.count - start > 1024 + 2 * files.count else { return }
+    let files = files
+    order = order.dropFirst(start).filter { files[$0.name]?.turn == $0.turn }
+    start = 0
+  }
+
+  mutating func remove(_ file: OpenFile) {
+    if files[file.name]?.file.id == file.id { files[file.name] = nil }
+  }
 
   mutating func popFirst() -> OpenFile? {
-    guard start < files.count else { return nil }
-    defer {
+    while start < order.count {
+      let (name, turn) = order[start]
       start += 1
-      if start > 1024, start * 2 > files.count {
-        files.removeFirst(start)
-        start = 0
-      }
+      guard let found = files[name], found.turn == turn else { continue }
+      files[name] = nil
+      return found.file
     }
-    return files[start]
+    order = []
+    start = 0
+    return nil
   }
 }

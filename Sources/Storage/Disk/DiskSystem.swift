@@ -170,6 +170,8 @@ public struct FileFacts: Equatable, Sendable {
   public var blocks = 0
   public var isDirectory = false
   public var isFile = false
+  /// Names; 0: it has been removed, and lives on in descriptors.
+  public var links = 1
   public var owner: UInt32 = 0
   public var permissions: UInt32 = 0
 
@@ -180,6 +182,7 @@ public struct FileFacts: Equatable, Sendable {
     blocks = Int(status.st_blocks)
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     isFile = status.st_mode & S_IFMT == S_IFREG
+    links = Int(clamping: status.st_nlink)
     owner = status.st_uid
     permissions = status.st_mode & 0o7777
   }

@@ -170,11 +170,12 @@ extension Fill {
     let change = body.withLock { body in
       // After it was given up, readers decide what may go.
       guard !spill.isGivenUp.load(ordering: .relaxed) else { return 0 }
-      _ = unsafe body.recycle(
-        before: spill.written.load(ordering: .relaxed), wanting: .max, arena: store.arena)
+      body.setAside(before: spill.written.load(ordering: .relaxed))
       return body.countAsPassing()
     }
     if change != 0 { store.inFlight.add(change) }
+    // Whoever begins from now on does not find them. If somebody has begun before, the next time will do.
+    if isNobodyTaking { body.withLock { $0.freeSetAside(to: store.arena) } }
   }
 }
 

@@ -30,13 +30,14 @@ import Synchronization
   /// A copy into memory is under way.
   let isPromoting = Atomic<Bool>(false)
   private let isBad = Atomic<Bool>(false)
+  private let isRenewing = Atomic<Bool>(false)
   private let system: DiskSystem
-  private let close: @Sendable (CInt) -> Void
+  private let close: @Sendable (OpenFile, CInt) -> Void
 
-  /// - Parameter close: Called with the descriptor at the end; must not block.
+  /// - Parameter close: Called with the descriptor at the end; must not block, and not keep the file.
   init(
     name: EntryName, hash: KeyHash, urlHash: KeyHash, descriptor: CInt, bodyOffset: Int, table: BlockTable,
-    version: FileVersion, system: DiskSystem, now: Int64, close: @escaping @Sendable (CInt) -> Void
+    version: FileVersion, system: DiskSystem, now: Int64, close: @escaping @Sendable (OpenFile, CInt) -> Void
   ) {
     self.name = name
     self.hash = hash
@@ -58,7 +59,7 @@ import Synchronization
   deinit {
     unsafe compared.deinitialize(count: max(wordCount, 1))
     unsafe compared.deallocate()
-    close(descriptor)
+    close(OpenFile(self), descriptor)
   }
 
   /// Index of the block that holds the body's byte at `offset`.
@@ -94,16 +95,32 @@ import Synchronization
 
   func setDamaged() { isBad.store(true, ordering: .releasing) }
 
-  /// Whether the file is still the one that was compared: same inode, size and times. A change makes it
-  /// damaged.
-  func isUnchanged(_ now: FileVersion) -> Bool {
-    if version.withLock({ $0 == now }) { return true }
-    setDamaged()
-    return false
+  /// What has become of a file since it was compared.
+  enum Change {
+    case none
+    /// By us, and nobody has written to it: whoever reads it may go on.
+    case removed
+    case changed
   }
 
-  /// We ourselves have written a new head.
-  func hasNewHead(_ new: FileVersion) { version.withLock { $0 = new } }
+  /// Whether the file is still the one that was compared: same inode, size and times.
+  func change(to now: FileFacts) -> Change {
+    let known = version.withLock { $0 }
+    if known == now.version { return .none }
+    guard known.inode == now.version.inode, known.size == now.size else { return .changed }
+    if isRenewing.load(ordering: .acquiring) { return .none }
+    // The loss of its name counts as a change of the file, though not of its bytes.
+    return now.links == 0 && known.modified == now.version.modified ? .removed : .changed
+  }
+
+  /// For us, who write a new head: its times change meanwhile, and that is no damage.
+  ///
+  /// - Parameter write: Returns what the file system says afterwards; `nil`: it could not be written.
+  func withNewHead(_ write: () -> FileVersion?) {
+    isRenewing.store(true, ordering: .releasing)
+    if let new = write() { version.withLock { $0 = new } }
+    isRenewing.store(false, ordering: .releasing)
+  }
 
   /// Reads body bytes that are in the page cache; how many, 0 at the file's end, or `-errno`.
   public func readNow(_ memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
