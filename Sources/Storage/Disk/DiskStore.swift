@@ -104,7 +104,11 @@ import Synchronization
 
   /// Removes the files of entries that have left the index.
   func removeFiles(of entries: [DiskEntry]) {
-    for entry in entries { withNameLocked(entry.name) { unlink(entry) } }
+    for entry in entries {
+      withNameLocked(entry.name) { unlink(entry) }
+      // As long as it is open its blocks are not free.
+      if let file = opened.withLock({ $0.find(entry.name) }) { _ = memory.drop(file, unusedSince: .max) }
+    }
   }
 
   /// The name is locked.
@@ -139,7 +143,8 @@ public struct DiskOptions: Equatable, Sendable {
   /// Most bytes of memory that wait to be written.
   public var queueBytes = 64 << 20
   /// Most files that the memory tier holds open.
-  public var openFiles = 4096
+  public var openFiles = mostOpenFiles
+  public static let mostOpenFiles = 4096
   /// A second hit within so many seconds brings a body into memory.
   public var promotionWindow: CacheSeconds = 60
   /// Longest body that may lie in memory, in bytes; 0: none.
@@ -200,38 +205,5 @@ public struct DiskAnswer: Sendable {
   public init(_ kind: Kind, name: EntryName? = nil) {
     self.kind = kind
     self.name = name
-  }
-}
-
-/// A file that the memory tier holds open, without counting it.
-struct OpenFile: Sendable {
-  let hash: KeyHash
-  let urlHash: KeyHash
-  let id: ObjectIdentifier
-
-  init(_ file: StoredFile) {
-    hash = file.hash
-    urlHash = file.urlHash
-    id = ObjectIdentifier(file)
-  }
-}
-
-/// Oldest first.
-struct OpenFiles {
-  private var files: [OpenFile] = []
-  private var start = 0
-
-  mutating func append(_ file: OpenFile) { files.append(file) }
-
-  mutating func popFirst() -> OpenFile? {
-    guard start < files.count else { return nil }
-    defer {
-      start += 1
-      if start > 1024, start * 2 > files.count {
-        files.removeFirst(start)
-        start = 0
-      }
-    }
-    return files[start]
   }
 }
