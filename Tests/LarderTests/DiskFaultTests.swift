@@ -65,26 +65,6 @@ struct DiskFaultTests {
     }
   }
 
-  @Test(.enabled(if: SmallDisk.isPossible, "mounting a small file system takes root"))
-  func `remounted read-only it serves what it has and recovers`() throws {
-    let disk = try SmallDisk.mount("8m")
-    let origin = try storableOrigin()
-    try withDisk(origin, options: "size=100MiB", flags: ["--memory", "0"], path: disk.path) { site in
-      try serve(site, ["/a?5000", "/b?100000"], "MISS")
-      try site.awaitFiles(2)
-      try disk.remount(readOnly: true)
-      try serve(site, ["/c?5000", "/d?100000"], "MISS")
-      try site.awaitDegraded("Read-only file system")
-      try serve(site, ["/a?5000", "/b?100000"], "HIT")
-      try serve(site, ["/e?5000"], "MISS")
-      #expect(complaints(site).count == 1, "\(complaints(site))")
-      try disk.remount(readOnly: false)
-      try site.awaitRecovery()
-      try serve(site, ["/f?5000"], "MISS")
-      try serve(site, ["/f?5000", "/a?5000"], "HIT")
-    }
-  }
-
   @Test func `with its directory removed it serves from memory and origin, and makes it again`() throws {
     let origin = try storableOrigin()
     try withDisk(origin) { site in

@@ -40,20 +40,21 @@ struct DiskServingTests {
     let origin = try storableOrigin(["ETag": "\"e\"", "Last-Modified": httpDate(-1000)])
     try withDisk(origin) { site in
       for number in 0..<5 { _ = try site.larder.fetch("/\(number)?3000") }
-      try site.awaitFiles(5)
+      _ = try site.larder.fetch("/1")
+      try site.awaitFiles(6)
       try site.restart()
       let head = try site.larder.fetch("/0?3000", method: "HEAD")
       #expect(head.status == 200 && head.body.isEmpty && head.fields["Content-Length"] == "3000")
       #expect(head.cacheStatus == "HIT")
-      let old = try site.larder.send("GET /1?3000 HTTP/1.0\r\nHost: a.test\r\n\r\n").readToEnd()
-      #expect(Array(Array(old.utf8).suffix(3000)) == page("/1?3000"))
+      let old = try site.larder.send("GET /1 HTTP/1.0\r\nHost: a.test\r\n\r\n").readToEnd()
+      #expect(old.hasPrefix("HTTP/1.1 200 ") && old.hasSuffix("\r\n\r\npage /1 "), "\(old)")
       let same = try site.larder.fetch("/2?3000", fields: ["If-None-Match": "\"e\""])
       #expect(same.status == 304 && same.body.isEmpty && same.cacheStatus == "HIT")
       let since = try site.larder.fetch("/3?3000", fields: ["If-Modified-Since": httpDate(-1000)])
       #expect(since.status == 304)
       let part = try site.larder.fetch("/4?3000", fields: ["Range": "bytes=10-19", "If-Range": "\"e\""])
       #expect(part.status == 206 && part.body == Array(page("/4?3000")[10...19]))
-      #expect(origin.requests.count == 5)
+      #expect(origin.requests.count == 6)
     }
   }
 

@@ -82,11 +82,15 @@ final class DiskSite {
     try handle.write(contentsOf: Data([byte ^ mask]))
   }
 
-  /// The file that has this text in its head: a path, say.
+  /// The file that has this text in its head, a path say, once it is there.
   func file(with text: String) throws -> String {
     let wanted = Array(text.utf8)
-    for file in files { if try bytes(of: file).firstRange(of: wanted) != nil { return file } }
-    throw SupportError.waitedInVain("a file of \(text)")
+    var found: String?
+    try eventually("a file of \(text)") {
+      found = files.first { (try? bytes(of: $0))?.firstRange(of: wanted) != nil }
+      return found != nil
+    }
+    return found!
   }
 
   func facts(of file: String) throws -> stat {

@@ -42,15 +42,6 @@ final class SmallDisk {
   private init(_ folder: TestFolder) { self.folder = folder }
   deinit { unsafe umount2(path, CInt(MNT_DETACH)) }
 
-  func remount(readOnly: Bool) throws {
-    // Nobody may have a file open for writing: those under way end soon.
-    try eventually("the remount") {
-      unsafe Glibc.mount(
-        "larder-test", path, "tmpfs", UInt(MS_REMOUNT) | (readOnly ? UInt(MS_RDONLY) : 0), nil)
-        == 0
-    }
-  }
-
   /// Whether this process may mount: as root, and not in a container that forbids it.
   static let isPossible = (try? mount("64k")) != nil
 }

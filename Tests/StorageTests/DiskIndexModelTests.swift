@@ -196,7 +196,7 @@ struct DiskIndexModel {
   /// What has to leave, and why; as the rules say it.
   private func want(free: Int?) -> EvictionReason? {
     guard let oldest = all.last else { return nil }
-    if oldest.lastUse + limits.inactive < now { return .inactive }
+    if oldest.lastUse + limits.inactive + 5 < now { return .inactive }
     if bytes + reserved > limits.size - limits.size / 64 { return .size }
     if limits.maxEntries < .max, all.count > limits.maxEntries - limits.maxEntries / 64 { return .entries }
     if limits.maxEntries == .max, all.count > .max - 1024 { return .entries }

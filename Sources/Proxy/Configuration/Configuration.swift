@@ -1,5 +1,6 @@
 public import Caching
 public import IO
+import Storage
 public import Telemetry
 public import Upstream
 
@@ -78,6 +79,8 @@ public struct Configuration: Sendable, Equatable {
   // Limits.
   /// Connections to each server.
   public var maxConnections = 256
+  /// Files of the disk tier that are held open. `fit` lowers it likewise.
+  var openFiles = DiskOptions.mostOpenFiles
   /// Connections of clients, over all workers. `fit` lowers it to what the process's descriptors allow.
   public var maxClients = 65_536
   /// Of them, those of one IPv4 address or one IPv6 network of 64 bits; `nil`: no limit.

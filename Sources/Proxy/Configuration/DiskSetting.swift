@@ -77,13 +77,16 @@ public struct DiskSetting: Sendable, Equatable {
     return text
   }
 
-  /// - Parameter memoryObject: Longest body that may lie in memory.
-  func options(memoryObject: Int) -> DiskOptions {
+  /// - Parameters:
+  ///   - memoryObject: Longest body that may lie in memory.
+  ///   - openFiles: Most files that may be held open.
+  func options(memoryObject: Int, openFiles: Int) -> DiskOptions {
     var limits = DiskLimits(
       size: sizeBytes, inactive: Int64(clamping: inactiveSeconds), minFree: minFreeBytes)
     if let maxEntries { limits.maxEntries = maxEntries }
     var options = DiskOptions(limits: limits, memoryObject: memoryObject)
     options.minUses = minUses
+    options.openFiles = openFiles
     return options
   }
 }

@@ -115,7 +115,12 @@ extension ClientConnection {
       case .bytes(let bytes, let used):
         total += bytes
         count += used
-      case .pending: exchange.awaitBody()
+      case .pending:
+        if first, exchange.preparesBody() {
+          output.isActive = false
+          return nil
+        }
+        exchange.awaitBody()
       case .ended: if !sourceEnded(exchange) { return nil }
       case .failed:
         cut(exchange)

@@ -33,6 +33,8 @@ enum BodyAvailability {
   private(set) var offset = 0
   /// Of the part, exclusive; `Int.max` while it is not known.
   private var end = 0
+  /// Up to here a disk thread has just read ahead.
+  private var preparedEnd = 0
   private var text: [UInt8] = []
   /// What of the text is to be taken before the part; `textEnd` is 0 where there is no text at all.
   private var textOffset = 0
@@ -53,6 +55,7 @@ enum BodyAvailability {
     fill = nil
     offset = 0
     end = 0
+    preparedEnd = 0
     segment = 0
     segmentOffset = 0
     guard textEnd > 0 else { return }
@@ -215,13 +218,13 @@ enum BodyAvailability {
   private func storedPart(most: Int) -> FilePart? {
     guard let file, most > BodySource.copiedBytes else { return nil }
     let count = file.comparedBytes(at: offset, max: most)
-    guard count > 0, file.isResident(offset, count: count) else { return nil }
+    guard count > 0, file.isResident(offset, count: count, isPrepared: offset < preparedEnd) else { return nil }
     return FilePart(file: file.descriptor, offset: file.bodyOffset + offset, count: count)
   }
 
   /// What of a fill has left memory for a file.
   private func spilledPart(most: Int) -> FilePart? {
-    guard let (file, at, count) = fill?.spilledPart(at: offset, max: most) else { return nil }
+    guard let (file, at, count) = fill?.spilledPart(at: offset, max: most, isPrepared: offset < preparedEnd) else { return nil }
     return FilePart(file: file, offset: at, count: count)
   }
 
@@ -235,7 +238,8 @@ enum BodyAvailability {
     if file.isDamaged { return .failed }
     let count = file.comparedBytes(at: offset, max: min(wanted, BodySource.copiedBytes))
     guard count > 0 else { return .pending }
-    let got = unsafe file.readNow(UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset)
+    let got = unsafe file.readNow(
+      UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset, isPrepared: offset < preparedEnd)
     guard got > 0 else { return got == 0 ? .failed : .pending }
     unsafe parts[0] = iovec(iov_base: memory.baseAddress, iov_len: got)
     return .bytes(got, parts: 1)
@@ -284,6 +288,9 @@ enum BodyAvailability {
     case .failed: return .failed
     }
   }
+
+  /// A disk thread has compared, or brought into the page cache, what comes next.
+  mutating func nextIsPrepared() { preparedEnd = offset + DiskStore.readAheadBytes }
 
   /// `count` bytes have been taken.
   mutating func consumed(_ count: Int) {

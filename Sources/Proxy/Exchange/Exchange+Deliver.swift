@@ -9,7 +9,7 @@ extension Exchange {
   func deliver(_ entry: consuming EntryHandle, _ decision: Decision) {
     self.decision = decision
     // A body without segments in memory lies in a file.
-    worker.counters.add(entry.bodySegmentCount == 0 && entry.bodyLength > 0 ? .diskHits : .memoryHits)
+    hitTier = entry.bodySegmentCount == 0 && entry.bodyLength > 0 ? .diskHits : .memoryHits
     unsafe outgoing.storedHead = entry.headBase
     outgoing.storedCount = entry.head.count
     guard policyDelivers() else { return }
@@ -179,6 +179,7 @@ extension Exchange {
     if status != 101 {
       worker.counters.requestEnded(decision: decision.index, status: status, microseconds: microseconds)
     }
+    if let hitTier { worker.counters.add(hitTier) }
     writeLogLine(microseconds)
   }
 }

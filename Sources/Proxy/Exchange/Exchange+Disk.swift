@@ -1,5 +1,6 @@
 import Bytes
 import Caching
+import HTTP
 import Storage
 
 /// Asking the disk tier, which answers by mail: for what the memory tier does not have, and for bytes of a
@@ -31,10 +32,34 @@ extension Exchange {
     disk.open(request) { answer in mailbox.post(.disk(ticket, answer)) }
   }
 
+  /// With `min-uses`, hits in memory are uses as well.
+  func countUse(_ entry: borrowing EntryHandle, of disk: DiskStore) {
+    guard entry.file == nil, let name = entry.name, disk.deservesKeeping(name) else { return }
+    let worker = worker
+    worker.headBytes.removeAll()
+    worker.headBytes.append(entry.head)
+    worker.headBytes.append("\r\n")
+    var stored = ResponseHead()
+    let isParsed = unsafe (try? stored.parse(worker.headBytes.base, count: worker.headBytes.count)) ?? false
+    guard isParsed else { return }
+    let names = VaryList.parse(from: stored.head).names
+    var lines = OutputBuffer(capacity: 256)
+    writeSelectingLines(names.span, of: request.head, to: &lines)
+    disk.keepNow(
+      entry.duplicate(), hash: keyHash, varyNames: names,
+      selecting: selectingHash(names.span, request: request.head, seed: worker.store.seed),
+      varyValues: lines.bytes.array)
+  }
+
   func diskAnswered(_ answer: DiskAnswer.Kind) {
     worker.loop.setDeadline(self, 0)
     switch answer {
-    case .prepared: stream?.bodyProgressed(of: self)
+    case .prepared where phase == .waiting:
+      writeKey()
+      lookUp()
+    case .prepared:
+      body.nextIsPrepared()
+      stream?.bodyProgressed(of: self)
     case .installed:
       writeKey()
       lookUp()
@@ -83,6 +108,22 @@ extension Exchange {
     } else if let fill {
       disk.prepare(fill, from: body.offset, done: done)
     }
+  }
+
+  /// The first bytes of a file are not at hand. The head waits for them, so that a file that cannot be read
+  /// any more is a miss and no broken promise. False: there is nothing to wait for.
+  func preparesBody() -> Bool {
+    guard diskTicket == 0, !hasPreparedBody, let disk = worker.disk, let file = body.file else { return false }
+    hasPreparedBody = true
+    persistRequest()
+    phase = .waiting
+    worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
+    let ticket = worker.awaitDisk(self)
+    let mailbox = worker.deployment.mailboxes[worker.index]
+    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
+    outgoing = Outgoing()
+    body.clear()
+    return true
   }
 
   func leaveDisk() {

@@ -90,6 +90,7 @@ extension Exchange {
   private func found(_ entry: consuming EntryHandle) {
     let now = worker.loop.cacheSeconds
     if entry.isNoted, let name = entry.name { worker.disk?.wasUsed(name, at: now) }
+    if let disk = worker.disk, disk.options.minUses > 1 { countUse(entry, of: disk) }
     if let file = entry.file, let disk = worker.disk {
       guard disk.isCurrent(file, now: now) else { return fileIsGone() }
       if disk.options.memoryObject >= file.bodyLength,

@@ -3,6 +3,7 @@ import Caching
 import HTTP
 import IO
 import Storage
+import Telemetry
 
 /// One request with its response. It knows nothing of sockets: its client pulls the response, its fill brings
 /// it (lifecycle L1, L2).
@@ -38,8 +39,12 @@ final class Exchange: Timed {
   var waitBeganAt: Int64 = 0
   /// Under which the disk's answer comes; 0: none is awaited.
   var diskTicket: UInt64 = 0
+  /// Where the stored response lies that is sent.
+  var hitTier: Tally?
   /// The disk has been asked for this request's key.
   var hasAskedDisk = false
+  /// The first bytes of a body in a file have been waited for.
+  var hasPreparedBody = false
   /// What a purge has done that is yet to be answered.
   var purged = (purged: 0, sequence: UInt64(0))
   var purgedHost: [UInt8] = []
@@ -102,6 +107,8 @@ final class Exchange: Timed {
     isSentWhole = false
     waited = nil
     hasAskedDisk = false
+    hasPreparedBody = false
+    hitTier = nil
     madeRequestID = nil
     keyHash = KeyHash(low: 0, high: 0)
     startedAt = 0

@@ -54,7 +54,7 @@ final class Deployment: Sendable {
     if let directory, let setting = configuration.disk {
       let memoryObject = configuration.memoryBytes == 0 ? 0 : configuration.maxObjectBytes
       disk = try DiskStore(
-        directory, options: setting.options(memoryObject: memoryObject), memory: store,
+        directory, options: setting.options(memoryObject: memoryObject, openFiles: configuration.openFiles), memory: store,
         clock: ServiceClock(kernel: kernel, cacheOffset: cacheOffset, system: directory.system),
         report: Service.warn)
     } else {

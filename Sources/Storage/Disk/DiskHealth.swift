@@ -19,7 +19,9 @@ public final class DiskHealth: Sendable {
     var faultCode: CInt = 0
     var restsUntil: CacheSeconds = .min
     var reportedAt: CacheSeconds = .min
-    var unreported = 0
+    var probesAt: CacheSeconds = .min
+    /// The last line said that something is wrong.
+    var hasComplained = false
   }
 
   private let state = Guarded(State())
@@ -39,6 +41,15 @@ public final class DiskHealth: Sendable {
   /// May something be written now?
   func mayWrite(now: CacheSeconds) -> Bool { state.withLock { now >= $0.restsUntil } }
 
+  /// May it be tried now whether the disk works again? Once a second.
+  func mayProbe(now: CacheSeconds) -> Bool {
+    state.withLock { state in
+      guard now >= state.probesAt, now >= state.restsUntil else { return false }
+      state.probesAt = now + DiskHealth.rest
+      return true
+    }
+  }
+
   func failed(_ operation: Operation, _ code: CInt, now: CacheSeconds) {
     // SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
     let text = unsafe "cannot \(operation.rawValue) the disk cache: \(String(cString: strerror(code)))"
@@ -46,7 +57,9 @@ public final class DiskHealth: Sendable {
       state.fault = text
       state.faultCode = code
       if operation != .read, operation != .open { state.restsUntil = now + DiskHealth.rest }
-      return state.mayReport(now) ? text : nil
+      guard state.mayReport(now) else { return nil }
+      state.hasComplained = true
+      return text
     }
     if let line { report(line) }
   }
@@ -57,10 +70,18 @@ public final class DiskHealth: Sendable {
     if let line { report(line) }
   }
 
-  func succeeded() {
+  /// A response was written: there is room again, whatever else may be wrong.
+  func wrote() { succeeded { $0 == ENOSPC || $0 == EDQUOT } }
+
+  /// A small file was written and read: all is well, except that it says little about room.
+  func probed() { succeeded { $0 != ENOSPC && $0 != EDQUOT } }
+
+  private func succeeded(_ curing: (CInt) -> Bool) {
     let isNews = state.withLock { state in
-      defer { state.fault = nil }
-      return state.fault != nil
+      guard state.fault != nil, curing(state.faultCode) else { return false }
+      defer { state.hasComplained = false }
+      state.fault = nil
+      return state.hasComplained
     }
     if isNews { report("the disk cache works again") }
   }
@@ -68,10 +89,7 @@ public final class DiskHealth: Sendable {
 
 extension DiskHealth.State {
   fileprivate mutating func mayReport(_ now: CacheSeconds) -> Bool {
-    guard reportedAt == .min || now - reportedAt >= DiskHealth.reportInterval else {
-      unreported += 1
-      return false
-    }
+    guard reportedAt == .min || now - reportedAt >= DiskHealth.reportInterval else { return false }
     reportedAt = now
     return true
   }

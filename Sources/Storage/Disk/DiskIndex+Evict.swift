@@ -35,7 +35,9 @@ extension IndexState {
     expiry.advance(to: clock, records)
     let oldest = oldest
     guard oldest != 0 else { return .none }
-    if CacheSeconds(clock) - CacheSeconds(records[oldest].lastUse) > limits.inactive {
+    // It may have been used since, by as much as uses are not noted.
+    let noted = CacheSeconds(records[oldest].lastUse) + CacheSeconds(IndexState.touchInterval)
+    if CacheSeconds(clock) - noted > limits.inactive {
       return evict(oldest, .inactive)
     }
     guard let want = want(freeBytes: freeBytes) else { return .none }

@@ -89,22 +89,23 @@ extension DiskStore {
     let stored = StoredFile(
       name: name, hash: hash, urlHash: kept.urlHash, descriptor: file, bodyOffset: entry.bodyOffset,
       table: table, version: facts.version, system: system, now: now,
-      close: { [self] file, descriptor in
-        opened.withLock { $0.remove(file) }
+      close: { [self] id, descriptor in
         openCount.count(-1)
+        opened.withLock { $0.closed(name, id) }
         threads.submit { self.system.close(descriptor) }
       })
     openCount.count()
-    // A small body is compared at once; of a larger one each block before it is sent.
-    if table.blockCount == 1 {
+    // The first blocks are compared before there is a head that promises them; each later one before it is
+    // sent.
+    for block in 0..<min(table.blockCount, DiskStore.blocksAhead) {
       do throws(StoredFileFailure) {
-        try reader.readBlock(0, of: entry, table, in: file)
+        try reader.readBlock(block, of: entry, table, in: file)
       } catch {
         // The descriptor is closed by `stored`.
         failed(error, name)
         return .nothing
       }
-      stored.setCompared(0)
+      stored.setCompared(block)
     }
     var response = kept
     response.isSoftlyPurged =
@@ -171,6 +172,8 @@ extension DiskStore {
 
   /// Blocks that are compared or read ahead at once.
   static let blocksAhead = 8
+  /// Least bytes of them.
+  public static let readAheadBytes = (blocksAhead - 1) * EntryFile.blockBytes
 
   /// Has a disk thread compare the next blocks from `offset` on, or bring them into the page cache, and then
   /// calls `done` there.

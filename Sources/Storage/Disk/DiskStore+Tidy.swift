@@ -64,7 +64,7 @@ extension DiskStore {
         // A large index is written less often: at most a tenth of the time.
         checkpointDue = now + max(options.checkpointInterval, 10 * (now - began))
       }
-      if health.mayWrite(now: now), purgeLog.statistics.failure != 0 { purgeLog.retry() }
+      if health.fault != nil { recover() }
       forgetPurges()
       // The index counts against the memory's budget (L31).
       let indexBytes = index.statistics.memoryBytes + admission.memoryBytes
@@ -73,6 +73,40 @@ extension DiskStore {
       scrub.step(self)
       usleep(DiskStore.tidyMicroseconds)
     }
+  }
+
+  /// After a failure, once a second: looks whether its cause is gone.
+  private func recover() {
+    guard health.mayProbe(now: now) else { return }
+    if !directory.isInPlace {
+      let result = directory.restore()
+      guard result == 0 else { return health.failed(.open, -result, now: now) }
+      purgeLog.rewrite()
+      walk()
+    }
+    if purgeLog.statistics.failure != 0 { purgeLog.retry() }
+    let result = probe()
+    if result == 0 { health.probed() } else { health.failed(.write, -result, now: now) }
+  }
+
+  /// Writes a block and reads it: 0, or `-errno`.
+  private func probe() -> CInt {
+    _ = system.makeDirectory(StoreDirectory.temporaryFolder, in: directory.descriptor)
+    let temporary = temporaryPath()
+    let file = system.open(temporary, in: directory.descriptor, flags: O_RDWR | O_CREAT | O_EXCL)
+    guard file >= 0 else { return file }
+    defer { system.close(file) }
+    var block = [UInt8](repeating: 0x5a, count: 4096)
+    var result = system.writeFully(file, block.span, at: 0)
+    if result == 0 {
+      // SAFETY: the kernel writes at most `block.count` bytes.
+      let count = unsafe block.withUnsafeMutableBytes {
+        unsafe system.readFully(file, into: $0.baseAddress!, count: $0.count, at: 0)
+      }
+      result = count == block.count ? 0 : CInt(min(count, -1))
+    }
+    let removed = system.unlink(temporary, in: directory.descriptor)
+    return result == 0 ? removed : result
   }
 
   private static let tidyMicroseconds: UInt32 = 100_000
@@ -121,6 +155,10 @@ extension DiskStore {
   /// Brings the index up to what is on the disk: first the checkpoint, then every folder.
   private func scan() {
     restoreCheckpoint()
+    walk()
+  }
+
+  private func walk() {
     index.beginScan()
     var reader = makeReader()
     let walk = StoreWalk(directory.descriptor, system: system)

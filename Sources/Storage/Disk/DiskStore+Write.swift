@@ -17,8 +17,24 @@ extension DiskStore {
     varyValues: [UInt8]
   ) {
     guard let name = entry.name else { return }
-    guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
     guard admission.admits(name) else { return counters.skippedForUses.count() }
+    keepNow(
+      entry, hash: hash, varyNames: varyNames, selecting: selecting, varyValues: varyValues)
+  }
+
+  /// Counts a hit in memory as a use. True: with that the entry has had as many as `min-uses` asks for and is
+  /// not on the disk, and is to be given to `keepNow`.
+  public func deservesKeeping(_ name: EntryName) -> Bool {
+    index.peek(name) == nil && admission.admits(name)
+  }
+
+  /// As `keep`, whatever `min-uses` says.
+  public func keepNow(
+    _ entry: consuming EntryHandle, hash: KeyHash, varyNames: [UInt8], selecting: KeyHash,
+    varyValues: [UInt8]
+  ) {
+    guard let name = entry.name else { return }
+    guard health.mayWrite(now: now) else { return counters.skippedForFault.count() }
     let bytes = entry.bodyLength + entry.head.count
     let held = HeldEntry(
       entry, hash: hash, varyNames: varyNames, varyValues: varyValues, selecting: selecting)
@@ -171,7 +187,7 @@ extension DiskStore {
     }
     guard isPut else { return false }
     counters.writes.count()
-    health.succeeded()
+    health.wrote()
     return true
   }
 

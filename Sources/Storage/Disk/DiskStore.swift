@@ -104,7 +104,11 @@ import Synchronization
 
   /// Removes the files of entries that have left the index.
   func removeFiles(of entries: [DiskEntry]) {
-    for entry in entries { withNameLocked(entry.name) { unlink(entry) } }
+    for entry in entries {
+      withNameLocked(entry.name) { unlink(entry) }
+      // As long as it is open its blocks are not free.
+      if let file = opened.withLock({ $0.find(entry.name) }) { _ = memory.drop(file, unusedSince: .max) }
+    }
   }
 
   /// The name is locked.
@@ -141,7 +145,8 @@ public struct DiskOptions: Equatable, Sendable {
   /// Most bytes of memory that wait to be written.
   public var queueBytes = 64 << 20
   /// Most files that the memory tier holds open.
-  public var openFiles = 4096
+  public var openFiles = mostOpenFiles
+  public static let mostOpenFiles = 4096
   /// A second hit within so many seconds brings a body into memory.
   public var promotionWindow: CacheSeconds = 60
   /// Longest body that may lie in memory, in bytes; 0: none.
@@ -202,58 +207,5 @@ public struct DiskAnswer: Sendable {
   public init(_ kind: Kind, name: EntryName? = nil) {
     self.kind = kind
     self.name = name
-  }
-}
-
-/// A file that the memory tier holds open, without counting it.
-struct OpenFile: Sendable {
-  let name: EntryName
-  let hash: KeyHash
-  let urlHash: KeyHash
-  let id: ObjectIdentifier
-
-  init(_ file: StoredFile) {
-    name = file.name
-    hash = file.hash
-    urlHash = file.urlHash
-    id = ObjectIdentifier(file)
-  }
-}
-
-/// Oldest first, and by name; of several with one name, the last.
-struct OpenFiles {
-  private var files: [EntryName: (file: OpenFile, turn: UInt64)] = [:]
-  private var order: [(name: EntryName, turn: UInt64)] = []
-  private var start = 0
-  private var turn: UInt64 = 0
-
-  subscript(_ name: EntryName) -> OpenFile? { files[name]?.file }
-
-  mutating func append(_ file: OpenFile) {
-    turn += 1
-    files[file.name] = (file, turn)
-    order.append((file.name, turn))
-    // Turns of those that were closed since.
-    guard order.count - start > 1024 + 2 * files.count else { return }
-    let files = files
-    order = order.dropFirst(start).filter { files[$0.name]?.turn == $0.turn }
-    start = 0
-  }
-
-  mutating func remove(_ file: OpenFile) {
-    if files[file.name]?.file.id == file.id { files[file.name] = nil }
-  }
-
-  mutating func popFirst() -> OpenFile? {
-    while start < order.count {
-      let (name, turn) = order[start]
-      start += 1
-      guard let found = files[name], found.turn == turn else { continue }
-      files[name] = nil
-      return found.file
-    }
-    order = []
-    start = 0
-    return nil
   }
 }

@@ -20,6 +20,11 @@ open class DiskSystem: @unchecked Sendable {
 
   open func close(_ file: CInt) { _ = Glibc.close(file) }
 
+  /// Makes `file` another descriptor of what `other` is one of. What it was before is closed.
+  open func replace(_ file: CInt, by other: CInt) -> CInt {
+    retrying { linux_replace_descriptor(file, other) }
+  }
+
   open func read(_ file: CInt, into memory: UnsafeMutableRawPointer, count: Int, at offset: Int) -> Int {
     retrying { unsafe Glibc.pread(file, memory, count, off_t(offset)) }
   }
@@ -123,10 +128,18 @@ open class DiskSystem: @unchecked Sendable {
 extension DiskSystem {
   /// Whether the first and the last of these bytes are in the page cache: what lies between was written or
   /// read with them. Does not wait.
-  public func isResident(_ file: CInt, at offset: Int, count: Int) -> Bool {
+  ///
+  /// - Parameter guess: The answer where the file system cannot tell.
+  public func isResident(_ file: CInt, at offset: Int, count: Int, guess: Bool) -> Bool {
     var byte: UInt8 = 0
-    return unsafe readNoWait(file, into: &byte, count: 1, at: offset) == 1
-      && readNoWait(file, into: &byte, count: 1, at: offset + count - 1) == 1
+    let first = unsafe readNoWait(file, into: &byte, count: 1, at: offset)
+    if DiskSystem.cannotTell(first) { return guess }
+    return unsafe first == 1 && readNoWait(file, into: &byte, count: 1, at: offset + count - 1) == 1
+  }
+
+  /// Whether this result of `readNoWait` says that the kernel or the file system knows no such reading.
+  static func cannotTell(_ result: Int) -> Bool {
+    result == -Int(EOPNOTSUPP) || result == -Int(EINVAL) || result == -Int(ENOSYS)
   }
 
   /// Reads until `count` bytes are there or the file ends; the bytes read, or `-errno`.
@@ -172,6 +185,7 @@ public struct FileFacts: Equatable, Sendable {
   public var isFile = false
   /// Names; 0: it has been removed, and lives on in descriptors.
   public var links = 1
+  public var isSymbolicLink = false
   public var owner: UInt32 = 0
   public var permissions: UInt32 = 0
 
@@ -183,6 +197,7 @@ public struct FileFacts: Equatable, Sendable {
     isDirectory = status.st_mode & S_IFMT == S_IFDIR
     isFile = status.st_mode & S_IFMT == S_IFREG
     links = Int(clamping: status.st_nlink)
+    isSymbolicLink = status.st_mode & S_IFMT == S_IFLNK
     owner = status.st_uid
     permissions = status.st_mode & 0o7777
   }

@@ -129,6 +129,16 @@ public final class PurgeLog: Sendable {
     wake.post()
   }
 
+  /// The directory was made again, without the log: writes all of it anew.
+  func rewrite() {
+    file.withLock { $0.closeFile() }
+    queue.withLock {
+      $0.statistics.failure = ENOENT
+      $0.isRetrying = true
+    }
+    wake.post()
+  }
+
   /// Lets `run` end when all that has come is written.
   public func close() {
     queue.withLock { $0.isClosing = true }

@@ -74,7 +74,8 @@ import Glibc
     return begin(at: bytes.count)
   }
 
-  private mutating func closeFile() {
+  /// What was written is gone: the next attempt writes all of it.
+  mutating func closeFile() {
     if file >= 0 { system.close(file) }
     file = -1
   }

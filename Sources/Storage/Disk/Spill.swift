@@ -80,9 +80,13 @@ extension Fill {
   /// The body's byte at `offset` has left memory for a file.
   public func hasSpilled(_ offset: Int) -> Bool { body.withLock { $0.spill != nil && offset < $0.recycled } }
 
-  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it,
-  /// and how many bytes; `nil`: not this one.
-  public func spilledPart(at offset: Int, max limit: Int) -> (file: CInt, offset: Int, count: Int)? {
+  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it, and
+  /// how many bytes; `nil`: not this one.
+  ///
+  /// - Parameter isPrepared: As for `StoredFile.isResident`.
+  public func spilledPart(at offset: Int, max limit: Int, isPrepared: Bool) -> (
+    file: CInt, offset: Int, count: Int
+  )? {
     let found = body.withLock { body -> (spill: Spill, count: Int)? in
       guard let spill = body.spill, offset < body.recycled else { return nil }
       return (spill, min(spill.written.load(ordering: .acquiring) - offset, limit))
@@ -90,13 +94,13 @@ extension Fill {
     guard let (spill, count) = found, count > 0 else { return nil }
     let file = spill.descriptor.load(ordering: .acquiring)
     let at = spill.layout.bodyOffset + offset
-    guard spill.plan.disk.system.isResident(file, at: at, count: count) else { return nil }
+    guard spill.plan.disk.system.isResident(file, at: at, count: count, guess: isPrepared) else { return nil }
     return (file, at, count)
   }
 
   /// Makes the body go to the disk from now on. False: it cannot.
   func beginSpill() -> Bool {
-    guard keep, let plan = unsafe spillPlan else { return false }
+    guard keep, let plan = spillPlan else { return false }
     if body.withLock({ $0.spill != nil }) { return true }
     let (varyNames, varyValues) = (plan.varyNames, plan.varyValues)
     let names = EntryFile.Names(

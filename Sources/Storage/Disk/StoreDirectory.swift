@@ -78,6 +78,42 @@ public final class StoreDirectory: Sendable {
     self.system = system
   }
 
+  /// Under its path lies the directory that was opened. False: it was removed, or something else put there.
+  var isInPlace: Bool {
+    var (found, opened) = (FileFacts(), FileFacts())
+    let device = system.facts(path, in: AT_FDCWD, &found)
+    return device == 0 && system.facts(descriptor, &opened) == 0
+      && (found.isSymbolicLink || found.version.inode == opened.version.inode)
+  }
+
+  /// Makes and locks the directory as at the start, in the place of one that is gone; the descriptors stay
+  /// what they are called. 0, or `-errno`. Blocks.
+  func restore() -> CInt {
+    let made = system.makeDirectory(path, in: AT_FDCWD)
+    guard made == 0 || made == -EEXIST else { return made }
+    let result: (descriptor: CInt, lockFile: CInt)
+    do throws(StoreDirectoryError) {
+      result = try Self.lock(path, flags: O_RDWR | O_CREAT, system)
+    } catch {
+      if case .cannot(_, let code) = error.reason { return -code }
+      return -EBUSY
+    }
+    defer {
+      system.close(result.lockFile)
+      system.close(result.descriptor)
+    }
+    do throws(StoreDirectoryError) {
+      // Files that another store has left there would have to be told from ours.
+      if let found = try Self.readMeta(path, result.descriptor, system), found.seed != meta.seed { return -EBUSY }
+      try Self.writeMeta(meta, path, result.descriptor, system)
+    } catch {
+      if case .cannot(_, let code) = error.reason { return -code }
+      return -EBUSY
+    }
+    let replaced = system.replace(descriptor, by: result.descriptor)
+    return replaced < 0 ? replaced : min(system.replace(lockFile, by: result.lockFile), 0)
+  }
+
   deinit {
     system.close(lockFile)
     system.close(descriptor)

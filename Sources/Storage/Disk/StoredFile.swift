@@ -32,12 +32,13 @@ import Synchronization
   private let isBad = Atomic<Bool>(false)
   private let isRenewing = Atomic<Bool>(false)
   private let system: DiskSystem
-  private let close: @Sendable (OpenFile, CInt) -> Void
+  private let close: @Sendable (ObjectIdentifier, CInt) -> Void
 
   /// - Parameter close: Called with the descriptor at the end; must not block, and not keep the file.
   init(
     name: EntryName, hash: KeyHash, urlHash: KeyHash, descriptor: CInt, bodyOffset: Int, table: BlockTable,
-    version: FileVersion, system: DiskSystem, now: Int64, close: @escaping @Sendable (OpenFile, CInt) -> Void
+    version: FileVersion, system: DiskSystem, now: Int64,
+    close: @escaping @Sendable (ObjectIdentifier, CInt) -> Void
   ) {
     self.name = name
     self.hash = hash
@@ -59,7 +60,7 @@ import Synchronization
   deinit {
     unsafe compared.deinitialize(count: max(wordCount, 1))
     unsafe compared.deallocate()
-    close(OpenFile(self), descriptor)
+    close(ObjectIdentifier(self), descriptor)
   }
 
   /// Index of the block that holds the body's byte at `offset`.
@@ -123,14 +124,20 @@ import Synchronization
   }
 
   /// Reads body bytes that are in the page cache; how many, 0 at the file's end, or `-errno`.
-  public func readNow(_ memory: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
+  ///
+  /// - Parameter isPrepared: A disk thread has just read them: where the file system cannot tell what is in
+  ///   the page cache, they are taken to be.
+  public func readNow(_ memory: UnsafeMutableRawBufferPointer, at offset: Int, isPrepared: Bool) -> Int {
     guard let base = memory.baseAddress else { return 0 }
-    return unsafe system.readNoWait(descriptor, into: base, count: memory.count, at: bodyOffset + offset)
+    let at = bodyOffset + offset
+    let count = unsafe system.readNoWait(descriptor, into: base, count: memory.count, at: at)
+    guard DiskSystem.cannotTell(count) else { return count }
+    return unsafe isPrepared ? system.read(descriptor, into: base, count: memory.count, at: at) : -Int(EAGAIN)
   }
 
   /// These bytes of the body are in the page cache.
-  public func isResident(_ offset: Int, count: Int) -> Bool {
-    system.isResident(descriptor, at: bodyOffset + offset, count: count)
+  public func isResident(_ offset: Int, count: Int, isPrepared: Bool) -> Bool {
+    system.isResident(descriptor, at: bodyOffset + offset, count: count, guess: isPrepared)
   }
 
   /// Books a hit. True: it is the second one within `window` seconds, and nobody copies it yet, so that the
