@@ -191,6 +191,8 @@ public struct DiskAnswer: Sendable {
     case prepared
     /// The purge is on the device, or it could not be written down.
     case purged(isDurable: Bool)
+    /// What the operator has asked, as JSON.
+    case report([UInt8])
   }
 
   /// The file that was asked for; `nil`: none was to be opened.
