@@ -17,7 +17,8 @@ public struct URLPattern: Equatable, Sendable {
     }
     let host = rest.prefix { $0 != .slash }
     if host.contains(UInt8(ascii: "*")) {
-      bytes = host.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 } + rest[host.endIndex...]
+      bytes =
+        host.map { UInt8(ascii: "A")...UInt8(ascii: "Z") ~= $0 ? $0 | 0x20 : $0 } + rest[host.endIndex...]
     } else if let url = canonicalURL(from: given.span) {
       bytes = url
     } else {

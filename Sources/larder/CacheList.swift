@@ -126,7 +126,9 @@ private func description(of entry: ReportedEntry) -> String {
   var text = lines.map { name, value in
     name + String(repeating: " ", count: 13 - name.utf8.count) + value + "\n"
   }.joined()
-  for line in entry["varyValues"].split(whereSeparator: \.isNewline) { text += "  asked with  \(shown(line))\n" }
+  for line in entry["varyValues"].split(whereSeparator: \.isNewline) {
+    text += "  asked with  \(shown(line))\n"
+  }
   text += "\n"
   for line in entry["head"].split(whereSeparator: \.isNewline) { text += "  \(shown(line))\n" }
   return text
@@ -143,4 +145,6 @@ private func staleUse(of entry: ReportedEntry) -> String {
 private func seconds(_ milliseconds: String) -> Int64? { Int64(milliseconds).map { $0 / 1000 } }
 
 /// Without what a terminal would take for orders.
-private func shown(_ text: some StringProtocol) -> String { String(quoted(String(text)).dropFirst().dropLast()) }
+private func shown(_ text: some StringProtocol) -> String {
+  String(quoted(String(text)).dropFirst().dropLast())
+}

@@ -1,5 +1,5 @@
-public import Caching
-public import IO
+import Caching
+import IO
 public import Upstream
 
 /// What `larder cache` is told.

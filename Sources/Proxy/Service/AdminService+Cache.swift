@@ -12,7 +12,8 @@ extension AdminService {
     if let text = target.value(of: "url") {
       pattern = URLPattern(text)
       guard pattern != nil else {
-        return refuse(exchange, 400, "not a pattern of URLs: \(text), expected http://host/path, with * for any text")
+        return refuse(
+          exchange, 400, "not a pattern of URLs: \(text), expected http://host/path, with * for any text")
       }
     }
     report(exchange) { answer in

@@ -1,4 +1,4 @@
-public import Bytes
+import Bytes
 public import Caching
 import Glibc
 
@@ -165,8 +165,8 @@ extension MemoryStore {
   func holdsBody(_ name: EntryName, hash: KeyHash, urlHash: KeyHash) -> Bool {
     stripe(of: hash).withLock { stripe in
       urls.nodes(of: urlHash, inKeyStripe: stripe.number).contains {
-        guard let entry = $0.it.entry?.it, entry.name == name else { return false }
-        return entry.body.file == nil
+        guard let entry = $0.it.entry, entry.it.name == name else { return false }
+        return entry.it.body.file == nil
       }
     }
   }

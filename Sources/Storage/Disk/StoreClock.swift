@@ -49,7 +49,8 @@ extension StoreClock {
     unsafe clock_gettime(CLOCK_MONOTONIC, &monotonic)
     let offset = milliseconds(wall) - milliseconds(monotonic)
     return (
-      StoreClock(cacheOffset: offset, wallOffset: offset, boot: currentBoot(system)), CacheSeconds(wall.tv_sec)
+      StoreClock(cacheOffset: offset, wallOffset: offset, boot: currentBoot(system)),
+      CacheSeconds(wall.tv_sec)
     )
   }
 

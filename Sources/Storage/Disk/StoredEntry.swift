@@ -1,5 +1,5 @@
-import Bytes
-public import Caching
+public import Bytes
+import Caching
 import Glibc
 
 /// One stored response as its file has it, to be told to people.
