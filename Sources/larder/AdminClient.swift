@@ -6,17 +6,17 @@ import Upstream
 
 /// Why the admin listener did not do what it was asked.
 enum AdminError: Error {
-  case unreachable(address: String, reason: String)
-  case refused(address: String, status: Int, answer: String)
-  case unreadable(address: String)
+  /// The flag with the listener's address, and what happened.
+  case unreachable(at: String, reason: String)
+  case refused(at: String, status: Int, answer: String)
+  case unreadable(at: String)
 
   var message: String {
     switch self {
-    case .unreachable(let address, let reason):
-      "--to \(quoted(address)): \(reason), expected the admin listener of a running larder"
-    case .refused(let address, let status, let answer):
-      "--to \(quoted(address)): refused with \(status) \(answer)"
-    case .unreadable(let address): "--to \(quoted(address)): the answer is not that of an admin listener"
+    case .unreachable(let listener, let reason):
+      "\(listener): \(reason), expected the admin listener of a running larder"
+    case .refused(let listener, let status, let answer): "\(listener): refused with \(status) \(answer)"
+    case .unreadable(let listener): "\(listener): the answer is not that of an admin listener"
     }
   }
 }
@@ -25,40 +25,57 @@ enum AdminError: Error {
 struct AdminClient {
   private let destination: BackendAddress
   private let token: String?
-
+  private let flag: String
   /// For connecting, and between two reads, in seconds.
-  private static let patienceSeconds = 10
-  /// Longest answer that is read, in bytes.
-  private static let answerLimit = 1 << 20
+  private let patienceSeconds: Int
 
-  init(_ destination: BackendAddress, token: String?) {
+  /// Longest answer that is read, in bytes.
+  private static let answerLimit = 64 << 20
+
+  /// - Parameter flag: That the address was given with.
+  init(_ destination: BackendAddress, token: String?, flag: String, patienceSeconds: Int = 10) {
     self.destination = destination
     self.token = token
+    self.flag = flag
+    self.patienceSeconds = patienceSeconds
   }
 
   /// - Returns: The listener's answer, JSON in one line.
   func purge(_ url: String) throws(AdminError) -> String {
     let body = "{\"url\":\(jsonString(url))}"
-    let (status, answer) = try post("/purge", body)
-    let line = String(decoding: answer.map { $0 < 0x20 ? UInt8.space : $0 }, as: UTF8.self)
-      .trimmingSuffix(" ")
-    guard status == 200 else { throw .refused(address: "\(destination)", status: status, answer: line) }
-    return line
+    return line(try ask("POST", "/purge", body))
   }
 
-  private func post(_ path: String, _ body: String) throws(AdminError) -> (
-    status: Int, body: ArraySlice<UInt8>
-  ) {
+  /// - Returns: The answer's body, where its status is 200.
+  func ask(_ method: String, _ path: String, _ body: String = "") throws(AdminError) -> [UInt8] {
+    let (status, answer) = try exchange(method, path, body)
+    guard status == 200 else { throw .refused(at: listener, status: status, answer: line(Array(answer))) }
+    return Array(answer)
+  }
+
+  /// For whoever cannot make anything of an answer.
+  var isUnreadable: AdminError { .unreadable(at: listener) }
+
+  private var listener: String { "\(flag) \(quoted("\(destination)"))" }
+
+  private func line(_ answer: [UInt8]) -> String {
+    String(decoding: answer.map { $0 < 0x20 ? UInt8.space : $0 }, as: UTF8.self).trimmingSuffix(" ")
+  }
+
+  private func exchange(
+    _ method: String, _ path: String, _ body: String
+  ) throws(AdminError) -> (status: Int, body: ArraySlice<UInt8>) {
     let (address, socket) = try connect()
     defer { close(socket) }
     // A literal address as Host tells the listener that no web page's name led here (L26).
     let host = address.isUnix ? "127.0.0.1" : "\(address)"
-    var request = "POST \(path) HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\n"
-    request += "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n"
+    var request = "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\n"
+    if method == "POST" { request += "Content-Length: \(body.utf8.count)\r\n" }
+    request += "Connection: close\r\n"
     if let token { request += "Authorization: Bearer \(token)\r\n" }
     guard send(Array("\(request)\r\n\(body)".utf8), to: socket) else { throw unreachable(errno) }
     let answer = try receive(from: socket)
-    guard let parsed = AdminAnswer(answer) else { throw .unreadable(address: "\(destination)") }
+    guard let parsed = AdminAnswer(answer) else { throw .unreadable(at: listener) }
     return (parsed.status, parsed.body)
   }
 
@@ -71,7 +88,7 @@ struct AdminClient {
         code = errno
         continue
       }
-      var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
+      var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
       for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
         unsafe setsockopt(socket, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
       }
@@ -89,7 +106,7 @@ struct AdminClient {
     do {
       return try SocketAddress.resolve(host: destination.host, port: destination.port)
     } catch {
-      throw .unreachable(address: "\(destination)", reason: error.text)
+      throw .unreachable(at: listener, reason: error.text)
     }
   }
 
@@ -124,8 +141,8 @@ struct AdminClient {
     // A time-out of the socket reads as "try again", which nobody outside would understand.
     let isTimeOut = code == EAGAIN || code == EINPROGRESS
     // SAFETY: strerror returns a text that ends with a zero byte; no other thread runs here.
-    let text = isTimeOut ? "no answer in \(Self.patienceSeconds)s" : unsafe String(cString: strerror(code))
-    return .unreachable(address: "\(destination)", reason: text)
+    let text = isTimeOut ? "no answer in \(patienceSeconds)s" : unsafe String(cString: strerror(code))
+    return .unreachable(at: listener, reason: text)
   }
 }
 

@@ -23,7 +23,7 @@ enum Command: String, CaseIterable {
     case .check: "larder check [--print] [flags of serve]"
     case .demoOrigin: "larder demo-origin [--listen ADDR]..."
     case .purge: "larder purge URL [--to ADDR] [--admin-token TOKEN]"
-    case .cache: "larder cache verify DIR [--repair]"
+    case .cache: "larder cache ls|show|verify [URL] [DIR] [flags]"
     case .upgrade: "larder upgrade --pid N | --pid-file PATH"
     case .version: "larder version"
     case .help: "larder help [command]"
@@ -36,7 +36,8 @@ enum Command: String, CaseIterable {
     case .check: "Say whether serve would take these flags, and with --print which values are in effect."
     case .demoOrigin: "Serve a few example pages, to try the proxy with."
     case .purge: "Remove a URL, with every variant of it, from the cache of a running Larder."
-    case .cache: "Read every file of a cache directory that no Larder serves, and say which are bad."
+    case .cache:
+      "Say what a cache directory holds, or which of its files are bad: by the Larder that serves it, or alone."
     case .upgrade: "Have a running Larder go over to the program that is now in its place, without a gap."
     case .version: "Print the version."
     case .help: "Describe a command."
@@ -93,13 +94,18 @@ enum CommandError: Error {
   case admin(AdminError)
   case upgrade(UpgradeError)
   case store(StoreDirectoryError)
+  /// A server has the directory, and is no help.
+  case storeInUse(StoreDirectoryError, AdminError)
+  /// A server has the directory, and it is not the one that was asked.
+  case otherStore(StoreDirectoryError, served: String)
+  case nothingStored(url: String)
   /// So many files of a store are bad or cannot be read.
   case badFiles(Int)
 
   var status: ExitStatus {
     switch self {
     case .usage, .unknownCommand, .noCommand: .usage
-    case .service, .admin, .upgrade, .store, .badFiles: .failure
+    case .service, .admin, .upgrade, .store, .storeInUse, .otherStore, .nothingStored, .badFiles: .failure
     }
   }
 
@@ -112,6 +118,10 @@ enum CommandError: Error {
     case .admin(let error): error.message
     case .upgrade(let error): error.message
     case .store(let error): error.message
+    case .storeInUse(let store, let admin): "\(store.message); \(admin.message)"
+    case .otherStore(let store, let served):
+      "\(store.message), which is not that behind --admin: it serves \(served)"
+    case .nothingStored(let url): "nothing is stored for \(quoted(url))"
     case .badFiles(let count): "\(count) bad files are left"
     }
   }

@@ -54,7 +54,8 @@ func runDemoOrigin(_ arguments: [String]) throws(CommandError) {
 func runPurge(_ arguments: [String]) throws(CommandError) {
   let purge = try understood { () throws(UsageError) in try PurgeArguments.parse(arguments) }
   do {
-    Output.standard.write(try AdminClient(purge.destination, token: purge.adminToken).purge(purge.url) + "\n")
+    Output.standard.write(
+      try AdminClient(purge.destination, token: purge.adminToken, flag: "--to").purge(purge.url) + "\n")
   } catch {
     throw .admin(error)
   }

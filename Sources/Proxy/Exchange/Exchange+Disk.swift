@@ -2,6 +2,7 @@ import Bytes
 import Caching
 import HTTP
 import Storage
+import Telemetry
 
 /// Asking the disk tier, which answers by mail: for what the memory tier does not have, and for bytes of a
 /// body that are not in the page cache or have not been compared with their checksums.
@@ -70,6 +71,7 @@ extension Exchange {
       writeKey()
       missed()
     case .purged(let isDurable): purgeIsLogged(isDurable)
+    case .report(let json): deliverOwn(status: 200, body: json, contentType: AdminText.contentType)
     }
   }
 
@@ -153,6 +155,21 @@ extension Worker {
     return disk.purge(url: url, soft: soft) { isDurable in
       mailbox.post(.disk(ticket, DiskAnswer(.purged(isDurable: isDurable))))
     }
+  }
+
+  /// Has a disk thread answer the operator's question. False: the store is ending.
+  ///
+  /// - Parameter ask: Gives the disk the question, and what to call with the answer.
+  func report(
+    to exchange: Exchange, _ ask: (@escaping @Sendable ([UInt8]) -> Void) -> Bool
+  ) -> Bool {
+    exchange.phase = .waiting
+    exchange.persistRequest()
+    let ticket = awaitDisk(exchange)
+    let mailbox = deployment.mailboxes[index]
+    let isTaken = ask { mailbox.post(.disk(ticket, DiskAnswer(.report($0)))) }
+    if !isTaken { exchange.leaveDisk() }
+    return isTaken
   }
 
   func diskAnswered(_ ticket: UInt64, _ answer: DiskAnswer) {

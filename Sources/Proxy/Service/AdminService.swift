@@ -6,7 +6,7 @@ import Storage
 import Telemetry
 import Upstream
 
-/// The operator's listener: `/health`, `/ready`, `/metrics`, and `/purge` (lifecycle L26).
+/// The operator's listener: `/health`, `/ready`, `/metrics`, `/purge` and `/cache` (lifecycle L26).
 struct AdminService {
   /// Longest body of a `POST`, in bytes.
   static let bodyLimit = 1 << 20
@@ -21,22 +21,26 @@ struct AdminService {
 
   /// Called when all of the request is here.
   func answerWhole(_ exchange: Exchange) {
-    // A scraper may send a query, which nothing here asks for.
-    let path = exchange.request.head.withBytes(exchange.request.pathAndQuery) { target in
-      let end = target.firstIndex(of: .question) ?? target.count
-      return String(decoding: target.extracting(0..<end).array, as: UTF8.self)
-    }
+    // A scraper may send a query, which /metrics does not ask for.
+    let target = exchange.request.head.withBytes(exchange.request.pathAndQuery) { AdminTarget($0) }
     let isRead = exchange.request.method == .get || exchange.request.method == .head
-    switch path {
+    switch target.path {
     case "/health": isRead ? health(exchange) : wrongMethod(exchange, "GET")
     case "/ready": isRead ? ready(exchange) : wrongMethod(exchange, "GET")
     case "/metrics": isRead ? metrics(exchange) : wrongMethod(exchange, "GET")
     case "/purge": exchange.request.method == .post ? purge(exchange) : wrongMethod(exchange, "POST")
-    default: refuse(exchange, 404, "there is /health, /ready, /metrics and /purge")
+    case "/cache": isRead ? list(exchange, target) : wrongMethod(exchange, "GET")
+    case "/cache/entry": isRead ? describe(exchange, target) : wrongMethod(exchange, "GET")
+    case "/cache/verify":
+      exchange.request.method == .post ? verify(exchange, target) : wrongMethod(exchange, "POST")
+    default:
+      refuse(
+        exchange, 404,
+        "there is /health, /ready, /metrics, /purge, /cache, /cache/entry and /cache/verify")
     }
   }
 
-  private func refuse(_ exchange: Exchange, _ status: UInt16, _ text: String, extra: String = "") {
+  func refuse(_ exchange: Exchange, _ status: UInt16, _ text: String, extra: String = "") {
     var answer = OutputBuffer(capacity: 128)
     AdminText.writeError(text, to: &answer)
     exchange.deliverOwn(
@@ -100,7 +104,7 @@ struct AdminService {
   }
 
   private func purge(_ exchange: Exchange) {
-    guard isAuthorized(exchange) else {
+    guard isAuthorized(exchange, writes: true) else {
       return refuse(
         exchange, 403,
         "a purge needs the admin token, or loopback as address and Host and Content-Type: application/json")
@@ -152,8 +156,11 @@ struct AdminService {
   }
 
   /// A page in somebody's browser can reach this listener, by a form or by a name that resolves to it. It
-  /// cannot set this content type unasked, nor a literal loopback Host.
-  private func isAuthorized(_ exchange: Exchange) -> Bool {
+  /// cannot set this content type unasked, nor a literal loopback Host; and what it gets without either of
+  /// them it cannot read.
+  ///
+  /// - Parameter writes: The content type is asked for.
+  func isAuthorized(_ exchange: Exchange, writes: Bool) -> Bool {
     let token = Array((deployment.configuration.adminToken ?? "").utf8)
     if !token.isEmpty {
       return exchange.request.head.withValue(of: .authorization) { value in
@@ -166,7 +173,7 @@ struct AdminService {
       let end = type.firstIndex(of: .semicolon) ?? type.count
       return type.extracting(type.trimmed(ByteRange(0, end))).equalsIgnoringCase("application/json")
     }
-    guard isJSON ?? false else { return false }
+    guard !writes || isJSON ?? false else { return false }
     return exchange.request.head.withBytes(exchange.request.authority) { isLoopbackHost($0) }
   }
 

@@ -106,8 +106,6 @@ import Synchronization
   func removeFiles(of entries: [DiskEntry]) {
     for entry in entries {
       withNameLocked(entry.name) { unlink(entry) }
-      // As long as it is open its blocks are not free.
-      if let file = opened.withLock({ $0.find(entry.name) }) { _ = memory.drop(file, unusedSince: .max) }
     }
   }
 
@@ -118,7 +116,7 @@ import Synchronization
       let result = system.unlink(path(entry.name), in: directory.descriptor)
       if result != 0, result != -ENOENT { health.failed(.remove, -result, now: now) }
       // Its blocks are free when nobody has it open.
-      if let file = opened.withLock({ $0[entry.name] }) { _ = memory.drop(file, unusedSince: .max) }
+      if let file = opened.withLock({ $0.find(entry.name) }) { _ = memory.drop(file, unusedSince: .max) }
     }
     index.unlinked(bytes: entry.bytes)
   }
@@ -198,6 +196,8 @@ public struct DiskAnswer: Sendable {
     case prepared
     /// The purge is on the device, or it could not be written down.
     case purged(isDurable: Bool)
+    /// What the operator has asked, as JSON.
+    case report([UInt8])
   }
 
   /// The file that was asked for; `nil`: none was to be opened.

@@ -251,3 +251,8 @@ extension Int {
     return overflow ? .max : product
   }
 }
+
+/// What the system calls an `errno`.
+///
+/// SAFETY: strerror's text is valid until the thread's next call of it; it is copied here.
+public func errorText(_ code: CInt) -> String { unsafe String(cString: strerror(code)) }

@@ -100,7 +100,7 @@ extension Fill {
 
   /// Makes the body go to the disk from now on. False: it cannot.
   func beginSpill() -> Bool {
-    guard keep, let plan = spillPlan else { return false }
+    guard keep, let plan = unsafe spillPlan else { return false }
     if body.withLock({ $0.spill != nil }) { return true }
     let (varyNames, varyValues) = (plan.varyNames, plan.varyValues)
     let names = EntryFile.Names(

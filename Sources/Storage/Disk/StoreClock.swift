@@ -1,4 +1,5 @@
 public import Bytes
+import Glibc
 
 /// How this process tells time to files, and takes it from them. Ages run on `CacheSeconds`, which belong to
 /// one process: files hold the wall clock's time, and the monotonic clock's together with the boot that it
@@ -40,6 +41,23 @@ public struct StoreClock: Equatable, Sendable {
 }
 
 extension StoreClock {
+  /// For a process that only looks: its `CacheSeconds` are the wall clock's.
+  public static func ofWall(_ system: DiskSystem) -> (clock: StoreClock, now: CacheSeconds) {
+    var wall = timespec()
+    var monotonic = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &wall)
+    unsafe clock_gettime(CLOCK_MONOTONIC, &monotonic)
+    let offset = milliseconds(wall) - milliseconds(monotonic)
+    return (
+      StoreClock(cacheOffset: offset, wallOffset: offset, boot: currentBoot(system)),
+      CacheSeconds(wall.tv_sec)
+    )
+  }
+
+  private static func milliseconds(_ time: timespec) -> Milliseconds {
+    Milliseconds(time.tv_sec) * 1000 + Milliseconds(time.tv_nsec) / 1_000_000
+  }
+
   /// The boot that this machine runs since; 0 where it is not told.
   public static func currentBoot(_ system: DiskSystem) -> UInt64 {
     var text = [UInt8](repeating: 0, count: 36)

@@ -114,6 +114,26 @@ public final class StoreDirectory: Sendable {
     return replaced < 0 ? replaced : min(system.replace(lockFile, by: result.lockFile), 0)
   }
 
+  /// Where it lies, without symbolic links; `path` if the system does not tell.
+  public var location: String { StoreDirectory.location(of: descriptor) ?? path }
+
+  /// - Parameter path: Of a directory, whoever uses it; `nil`: there is none.
+  public static func location(of path: String, system: DiskSystem = DiskSystem()) -> String? {
+    let descriptor = system.openDirectory(path)
+    guard descriptor >= 0 else { return nil }
+    defer { system.close(descriptor) }
+    return location(of: descriptor)
+  }
+
+  private static func location(of descriptor: CInt) -> String? {
+    var text = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    // SAFETY: the kernel writes at most `count` bytes.
+    let count = unsafe text.withUnsafeMutableBytes {
+      unsafe readlink("/proc/self/fd/\(descriptor)", $0.baseAddress!, $0.count)
+    }
+    return count > 0 ? String(decoding: text[..<count], as: UTF8.self) : nil
+  }
+
   deinit {
     system.close(lockFile)
     system.close(descriptor)

@@ -24,6 +24,16 @@ public struct StoreVerification: Equatable, Sendable {
     case removed
     /// It was to be removed, and could not be, with the `errno`.
     case cannotRemove(CInt)
+
+    public var text: String {
+      switch self {
+      case .bad(let error): error.text
+      case .unreadable(let code): "cannot be read: \(errorText(code))"
+      case .temporary: "was left half-written"
+      case .removed: "removed"
+      case .cannotRemove(let code): "cannot be removed: \(errorText(code))"
+      }
+    }
   }
 
   public init() {}
@@ -62,7 +72,7 @@ public struct StoreVerification: Equatable, Sendable {
     return result
   }
 
-  private mutating func note(_ verdict: FileVerdict, isMisplaced: Bool) {
+  mutating func note(_ verdict: FileVerdict, isMisplaced: Bool) {
     files += 1
     switch verdict {
     case .sound(let version):
@@ -75,6 +85,17 @@ public struct StoreVerification: Equatable, Sendable {
     }
   }
 
+  public mutating func add(_ other: StoreVerification) {
+    files += other.files
+    bytes += other.bytes
+    bad += other.bad
+    unreadable += other.unreadable
+    unknownVersion += other.unknownVersion
+    misplaced += other.misplaced
+    temporary += other.temporary
+    removed += other.removed
+  }
+
   private mutating func remove(
     _ path: String, in directory: StoreDirectory, _ report: (String, Finding) -> Void
   ) -> Bool {
@@ -82,5 +103,15 @@ public struct StoreVerification: Equatable, Sendable {
     report(path, result == 0 ? .removed : .cannotRemove(-result))
     if result == 0 { removed += 1 }
     return result == 0
+  }
+}
+
+extension StoredFileError {
+  public var text: String {
+    switch self {
+    case .damaged(let damage): damage.text
+    case .foreign: "is of another store, or of another key"
+    case .unknownVersion(let version): "has format version \(version)"
+    }
   }
 }
