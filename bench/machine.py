@@ -14,6 +14,8 @@ from pathlib import Path
 from processes import BenchError
 from servers import Yard
 
+# Of those who need no rights, the one that is on a disk by custom, and that other users may enter.
+DISK_FOLDER = Path("/var/tmp")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -32,6 +34,15 @@ def busy_share(seconds=1.0):
     time.sleep(seconds)
     total_after, idle_after = ticks()
     return 1 - (idle_after - idle) / max(total_after - total, 1)
+
+
+def file_system_of(folder: Path):
+    """Its type, as the kernel names it."""
+    kinds = {}
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, point, kind, *_ = line.split()
+        kinds[Path(point)] = kind
+    return next(kinds[above] for above in (folder.resolve(), *folder.resolve().parents) if above in kinds)
 
 
 def describe_machine(busy):
@@ -53,22 +64,24 @@ def now_text():
 
 
 @contextlib.contextmanager
-def in_yard(larder: Path):
-    """A folder in memory and the cores of a run; whatever was started in it is ended on the way out."""
+def in_yard(larder: Path, disk_folder=DISK_FOLDER):
+    """Folders in memory and on the disk, the cores; whatever was started is ended on the way out."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise BenchError("two cores are needed: one for the proxy, one for load and origin")
     memory_folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     directory = Path(tempfile.mkdtemp(prefix="larder-bench-", dir=memory_folder))
     # The first core takes most interrupts: the proxy gets the last.
-    yard = Yard(directory, larder.resolve(), cores[:1], cores[-1:])
+    disk = Path(tempfile.mkdtemp(prefix="larder-bench-", dir=disk_folder))
+    yard = Yard(directory, disk, larder.resolve(), cores[:1], cores[-1:])
     try:
         yield yard
     finally:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second one must not leave something running
         yard.stop_all()
-        shutil.rmtree(directory, ignore_errors=True)
+        for folder in (directory, disk):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop_by_signal(number, _frame):

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from servers import PEERS
 
+STARTS = {"checkpoint": "with checkpoint", "scan": "without"}
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -48,6 +50,8 @@ def goals(results):
         if peer:
             found += ratio_goal(results, scenario, peer, 1.1)
     found += ratio_goal(results, "pass", "nginx", 1.0)
+    for scenario in ("disk-64k", "disk-1m"):
+        found += ratio_goal(results, scenario, "nginx", 1.0)
     stampede = results.get("stampede", {}).get("larder")
     if stampede:
         # Not the median: one try with a second fetch is a fault.
@@ -61,21 +65,54 @@ def goals(results):
     workers = results.get("two-workers", {}).get("larder")
     if workers:
         found.append(Goal("two-workers: CPU per hit, of one worker's", 1.15, workers["median"]["ratio"]))
+    return found + store_goals(results)
+
+
+def store_goals(results):
+    """Of the disk tier: what comes and goes, starts, memory."""
+    found = []
+    churn = results.get("churn", {})
+    if "larder" in churn:
+        ours = churn["larder"]["median"]
+        found.append(Goal("churn: p99 of hits, of the quiet one's", 2.0, ours["p99_ratio"]))
+        if "nginx" in churn:
+            theirs = churn["nginx"]["median"]["churn_p99_ms"]
+            found.append(Goal("churn: p99 of hits, of nginx's", 1.0, ours["churn_p99_ms"] / theirs))
+    if "start-up" in results:
+        m = results["start-up"]["larder"]["median"]
+        found.append(Goal("start-up: bytes of the index for each entry", 160, m["index_bytes_each"]))
+        for kind, what in STARTS.items():
+            found.append(Goal(f"start-up, {what}: stored URLs that missed", 0, m[f"{kind}_missed"]))
+            found.append(Goal(f"start-up, {what}: all asked for, s", 2, m[f"{kind}_hits_seconds"]))
+            found.append(Goal(f"start-up, {what}: index complete, s", 60, m[f"{kind}_complete_seconds"]))
+            found.append(Goal(f"start-up, {what}: taken on disk, of size", 1, m[f"{kind}_of_size"]))
+    if "memory" in results:
+        m = results["memory"]["larder"]["median"]
+        limit = m["budget_mib"] * 1.1 + 64
+        found.append(
+            Goal("memory: resident size at most, MiB (budget × 1.1 + 64 MiB)", limit, m["highest_mib"])
+        )
+        found.append(Goal("memory: taken on disk, of size", 1, m["of_disk_size"]))
     return found
 
 
 def markdown(run):
     lines = ["# Benchmark", "", *heading(run), ""]
     results = run["scenarios"]
-    for scenario in ("hit-1k", "hit-64k", "hit-1m", "pass"):
+    for scenario in ("hit-1k", "hit-64k", "hit-1m", "pass", "disk-64k", "disk-1m"):
         if scenario in results:
             lines += rate_table(scenario, results[scenario])
-    if "stampede" in results:
-        lines += stampede_table(results["stampede"])
-    if "idle" in results:
-        lines += idle_table(results["idle"])
-    if "two-workers" in results:
-        lines += workers_table(results["two-workers"])
+    tables = {
+        "stampede": stampede_table,
+        "idle": idle_table,
+        "two-workers": workers_table,
+        "churn": churn_table,
+        "start-up": start_table,
+        "memory": memory_table,
+    }
+    for scenario, made in tables.items():
+        if scenario in results:
+            lines += made(results[scenario])
     if run["goals"]:
         lines += ["## Must reach", "", "| figure | at most | measured | |", "|---|---:|---:|---|"]
         for goal in run["goals"]:
@@ -89,7 +126,8 @@ def heading(run):
     settings = run["settings"]
     lines = [
         f"{run['machine']['processor']}, {run['machine']['cores']} cores, Linux {run['machine']['kernel']}. "
-        f"{run['when']}. Medians of {settings['rounds']} rounds of {settings['seconds']} s.",
+        f"{run['when']}. Medians of {settings['rounds']} rounds of {settings['seconds']} s. "
+        f"Files of the disk tier are on {settings['file_system']}.",
         "",
         "; ".join(f"{name}: {version}" for name, version in run["versions"].items()),
     ]
@@ -153,3 +191,35 @@ def workers_table(results):
         row = [name, f"{m['one_cpu_us']:.2f}", f"{m['two_cpu_us']:.2f}", f"{m['ratio']:.2f}"]
         rows.append([*row, f"{m['one_per_second']:.0f}", f"{m['two_per_second']:.0f}"])
     return table("two-workers", columns, rows)
+
+
+def churn_table(results):
+    columns = ["proxy", "hits/s", "quiet p99 ms", "p99 ms beside new pages", "their ratio", "MiB of them"]
+    rows = []
+    for name, result in results.items():
+        m = result["median"]
+        row = [name, f"{m['rate']:.0f}", f"{m['quiet_p99_ms']:.2f}", f"{m['churn_p99_ms']:.2f}"]
+        rows.append([*row, f"{m['p99_ratio']:.2f}", f"{m['mebibytes']:.0f}"])
+    return table("churn", columns, rows)
+
+
+def start_table(results):
+    m = results["larder"]["median"]
+    cache = "page cache emptied" if m["is_cold"] else "**page cache not emptied: that takes root**"
+    title = f"start-up: {m['entries']} entries, {m['index_bytes_each']:.1f} bytes of index each, {cache}"
+    columns = ["index", "100 stored URLs served, s", "of them missed", "index complete, s", "taken, of size"]
+    rows = []
+    for kind, what in STARTS.items():
+        row = [what, f"{m[f'{kind}_hits_seconds']:.2f}", str(m[f"{kind}_missed"])]
+        rows.append([*row, f"{m[f'{kind}_complete_seconds']:.1f}", f"{m[f'{kind}_of_size']:.3f}"])
+    return table(title, columns, rows)
+
+
+def memory_table(results):
+    m = results["larder"]["median"]
+    title = f"memory: --memory {m['budget_mib']}MiB, the disk tier turned over {len(m['turns'])} times"
+    rows = [
+        [str(number), f"{turn['median']:.0f}", f"{turn['highest']:.0f}"]
+        for number, turn in enumerate(m["turns"], start=1)
+    ]
+    return table(title, ["turnover", "RSS MiB, median", "highest"], rows)

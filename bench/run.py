@@ -8,13 +8,22 @@ import sys
 from pathlib import Path
 
 import report
-from machine import busy_share, describe_machine, in_yard, now_text, say, stop_on_signals
+from machine import (
+    DISK_FOLDER,
+    busy_share,
+    describe_machine,
+    file_system_of,
+    in_yard,
+    now_text,
+    say,
+    stop_on_signals,
+)
 from processes import BenchError, raise_descriptor_limit
-from scenarios import OTHER_SCENARIOS, RATE_SCENARIOS, Plan, run_all
+from rounds import Plan
+from scenarios import SCENARIOS, run_all
 from servers import PROXIES, version_of
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = (*RATE_SCENARIOS, *OTHER_SCENARIOS)
 
 
 def arguments():
@@ -25,6 +34,9 @@ def arguments():
     parser.add_argument("--only", action="append", choices=SCENARIOS, help="one scenario; may be repeated")
     parser.add_argument("--proxies", default=",".join(PROXIES), help="which, in one list (%(default)s)")
     parser.add_argument("--larder", type=Path, default=ROOT / ".build/release/larder", help="what to measure")
+    parser.add_argument(
+        "--disk-folder", type=Path, default=DISK_FOLDER, help="on a disk, for the disk tier (%(default)s)"
+    )
     parser.add_argument("--check", action="store_true", help="status 1 when a goal is missed")
     parser.add_argument("--out", type=Path, default=ROOT / "bench/out/latest.json", help="the figures")
     options = parser.parse_args()
@@ -44,14 +56,19 @@ def run(options):
     if "larder" in options.proxies and not os.access(options.larder, os.X_OK):
         raise BenchError(f"{options.larder} is not there: run 'make build', or name it by --larder")
     busy = busy_share()
-    plan = Plan(options.rounds, options.seconds, options.proxies, raise_descriptor_limit(), say)
-    with in_yard(options.larder) as yard:
+    limit = raise_descriptor_limit()
+    plan = Plan(options.rounds, options.seconds, options.proxies, limit, say, is_quick=options.quick)
+    with in_yard(options.larder, options.disk_folder) as yard:
         results = run_all(yard, plan, options.only)
     return {
         "when": now_text(),
         "machine": describe_machine(busy),
         "versions": {name: version_of(name, options.larder) for name in options.proxies},
-        "settings": {"rounds": options.rounds, "seconds": options.seconds},
+        "settings": {
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "file_system": file_system_of(options.disk_folder),
+        },
         "scenarios": results,
         "goals": [goal.as_dictionary() for goal in report.goals(results)],
     }

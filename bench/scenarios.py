@@ -2,86 +2,27 @@
 
 import json
 import os
-import statistics
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+import disk
+import start_up
+import turnover
 from load import run_wrk
 from processes import BenchError, end_with_parent, free_port, on_cores
-from servers import OriginCount, Setting, Yard, check_answers, fetch
+from rounds import Plan, medians, rotated, run_rates
+from servers import Setting, Yard, fetch
 
 HERE = Path(__file__).parent
 RATE_SCENARIOS = {"hit-1k": "/1k", "hit-64k": "/64k", "hit-1m": "/1m", "pass": "/pass"}
 OTHER_SCENARIOS = ("stampede", "idle", "two-workers")
+DISK_SCENARIOS = (*disk.RATES, "churn", "start-up", "memory")
+SCENARIOS = (*RATE_SCENARIOS, *OTHER_SCENARIOS, *DISK_SCENARIOS)
 STAMPEDE_CONNECTIONS = 10_000
 STAMPEDE_DELAY_MS = 2000
 IDLE_CONNECTIONS = 5_000
 IDLE_WARM_CONNECTIONS = 200
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is done."""
-
-    rounds: int
-    seconds: int
-    proxies: tuple
-    descriptor_limit: int
-    say: callable
-
-
-def medians(rounds):
-    """The median of each figure over the rounds."""
-    return {name: statistics.median(round[name] for round in rounds) for name in rounds[0]}
-
-
-def rotated(items, by):
-    by %= len(items)
-    return [*items[by:], *items[:by]]
-
-
-def run_rates(yard: Yard, plan: Plan, chosen):
-    """Hits and passes: all proxies stand before one origin; rounds alternate between them."""
-    origin = yard.start_origin()
-    count = OriginCount(origin)
-    proxies = [yard.start_proxy(name, origin.port) for name in plan.proxies]
-    for proxy in proxies:
-        check_answers(proxy, count)
-    plan.say(f"checked: {', '.join(plan.proxies)} return the origin's bytes, hits from cache and passes not")
-    results = {}
-    for scenario in chosen:
-        path = RATE_SCENARIOS[scenario]
-        rounds = {proxy.name: [] for proxy in proxies}
-        for proxy in proxies:
-            run_wrk(proxy, path, 1, yard.load_cores)
-        for number in range(plan.rounds):
-            # Another goes first each time, so that nobody always follows the same neighbour.
-            for proxy in rotated(proxies, number):
-                rounds[proxy.name].append(rate_round(yard, plan, proxy, count, scenario))
-        results[scenario] = {name: {"median": medians(done), "rounds": done} for name, done in rounds.items()}
-    for server in [*proxies, origin]:
-        yard.stop(server)
-    return results
-
-
-def rate_round(yard, plan, proxy, count, scenario):
-    path = RATE_SCENARIOS[scenario]
-    count.since_last()
-    load = run_wrk(proxy, path, plan.seconds, yard.load_cores)
-    fetched = count.since_last()
-    if scenario == "pass" and fetched < load.requests:
-        raise BenchError(f"{proxy.name}: {load.requests} passes, but only {fetched} requests at the origin")
-    if scenario != "pass" and fetched > 0:
-        raise BenchError(f"{proxy.name}: {fetched} requests at the origin during hits of {path}")
-    pss, rss = proxy.memory()
-    figures = {**load.as_figures(), "pss_bytes": pss, "rss_bytes": rss}
-    plan.say(
-        f"{scenario:8} {proxy.name:10} {figures['cpu_us']:8.2f} µs CPU  "
-        f"{figures['requests_per_second']:9.0f}/s  p99 {figures['p99_ms']:.2f} ms"
-    )
-    return figures
 
 
 def compiled(yard: Yard, source, *flags):
@@ -240,13 +181,16 @@ def run_two_workers(yard: Yard, plan: Plan):
 def run_all(yard: Yard, plan: Plan, chosen):
     """Those that are chosen, each with its figures by proxy."""
     results = {}
-    rates = [name for name in RATE_SCENARIOS if name in chosen]
-    if rates:
-        results |= run_rates(yard, plan, rates)
-    if "stampede" in chosen:
-        results["stampede"] = run_stampede(yard, plan)
-    if "idle" in chosen:
-        results["idle"] = run_idle(yard, plan)
-    if "two-workers" in chosen:
-        results["two-workers"] = run_two_workers(yard, plan)
-    return results
+    if rates := {name: path for name, path in RATE_SCENARIOS.items() if name in chosen}:
+        results |= run_rates(yard, plan, rates, plan.proxies)
+    if rates := {name: path for name, path in disk.RATES.items() if name in chosen}:
+        results |= disk.run_hits(yard, plan, rates)
+    others = {
+        "stampede": run_stampede,
+        "idle": run_idle,
+        "two-workers": run_two_workers,
+        "churn": disk.run_churn,
+        "start-up": start_up.run_start_up,
+        "memory": turnover.run_memory,
+    }
+    return results | {name: run(yard, plan) for name, run in others.items() if name in chosen}

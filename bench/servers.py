@@ -11,6 +11,9 @@ from processes import BenchError, Server, free_port
 HERE = Path(__file__).parent
 PAGES = {"/1k": 1024, "/64k": 64 * 1024, "/1m": 1024 * 1024}
 PASS_PAGE = "/pass"
+# Pages of many lengths, from 500 bytes to 4 MiB, each a half longer than the one before: /new/NAME/… has them
+# under as many addresses as one likes.
+MIXED_PAGES = {f"mixed-{number}": int(500 * 1.5**number) for number in range(23)}
 PASS_LENGTH = 1024
 PEERS = ("nginx", "nginx-best", "haproxy", "varnish")
 PROXIES = ("larder", *PEERS)
@@ -41,6 +44,9 @@ class Setting:
 
     workers: int = 1
     cache_mebibytes: int = 1024
+    disk_mebibytes: int = 0  # Larder: of its disk tier; nginx: of a cache that lies there; 0: all in memory
+    store: str = ""  # name of the folder for that, to find it again; else one of its own
+    admin_port: int = 0  # Larder only; 0: none
     logs: bool = False  # Larder and nginx only
     collapses: bool = False  # nginx only: passes would wait for each other, so not in the benchmark
     flags: tuple = ()  # Larder's own
@@ -53,31 +59,49 @@ def page_body(length):
     return "".join(random.Random(length).choices(letters, k=length)).encode()
 
 
-def fetch(port, path):
-    """(status, body) of one request on a connection of its own."""
+def ask(port, path):
+    """(status, fields, body) of one request on a connection of its own; names of fields in lower case."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
     except (OSError, http.client.HTTPException) as error:
         raise BenchError(f"GET {path} on port {port}: {error!r}") from error
     finally:
         connection.close()
 
 
-class Yard:
-    """Everything that runs, in one folder in memory; all of it is ended on the way out."""
+def fetch(port, path):
+    status, _, body = ask(port, path)
+    return status, body
 
-    def __init__(self, directory: Path, larder: Path, load_cores, proxy_cores):
-        self.directory, self.larder = directory, larder
+
+def fetch_fields(port, path):
+    return ask(port, path)[1]
+
+
+def metrics(port):
+    """The samples of Larder's admin listener, by name with labels."""
+    lines = fetch(port, "/metrics")[1].decode().splitlines()
+    return {
+        name: float(value) for name, _, value in (l.rpartition(" ") for l in lines if not l.startswith("#"))
+    }
+
+
+class Yard:
+    """Everything that runs, in one folder in memory and one on the disk; all is ended on the way out."""
+
+    def __init__(self, directory: Path, disk: Path, larder: Path, load_cores, proxy_cores):
+        self.directory, self.disk, self.larder = directory, disk, larder
         self.load_cores, self.proxy_cores = load_cores, proxy_cores
         self.running = []
         for folder in ("pages", "origin-tmp"):
             (directory / folder).mkdir(parents=True)
-        directory.chmod(0o755)
-        for path, length in PAGES.items():
-            (directory / "pages" / path[1:]).write_bytes(page_body(length))
+        for folder in (directory, disk):
+            folder.chmod(0o755)
+        for name, length in {**{path[1:]: length for path, length in PAGES.items()}, **MIXED_PAGES}.items():
+            (directory / "pages" / name).write_bytes(page_body(length))
 
     def start(self, name, command, cores, port):
         server = Server(name, command, cores, port, self.directory / f"{name}-{port}.log")
@@ -85,8 +109,8 @@ class Yard:
         server.wait_until_ready()
         return server
 
-    def stop(self, server):
-        server.stop()
+    def stop(self, server, patience=5):
+        server.stop(patience)
         self.running.remove(server)
 
     def stop_all(self):
@@ -114,9 +138,13 @@ class Yard:
         return self.start(name, [*setting.before, *command], cores or self.proxy_cores, port)
 
     def larder_command(self, port, origin_port, setting):
-        command = [self.larder, "serve", "--admin", "off", "--workers", setting.workers]
+        admin = f"127.0.0.1:{setting.admin_port}" if setting.admin_port else "off"
+        command = [self.larder, "serve", "--admin", admin, "--workers", setting.workers]
         command += ["--listen", f"127.0.0.1:{port}", "--backend", f"127.0.0.1:{origin_port}"]
         command += ["--memory", f"{setting.cache_mebibytes}MiB"]
+        if setting.disk_mebibytes:
+            store = self.disk / (setting.store or f"larder-{port}")
+            command += ["--disk", f"{store},size={setting.disk_mebibytes}MiB,inactive=1d"]
         command += ["--access-log", self.log_path("larder", port) if setting.logs else "off"]
         return [*command, *setting.flags]
 
@@ -131,9 +159,10 @@ class Yard:
 
     def any_nginx_command(self, name, port, origin_port, setting, nopush_and_small_sendfile):
         # Each instance has a cache of its own. nginx's worker is another user when root starts it.
-        for kind in ("cache", "tmp"):
-            folder = self.directory / f"{name}-{port}-{kind}"
-            folder.mkdir()
+        above = self.disk if setting.disk_mebibytes else self.directory
+        cache = above / (setting.store or f"{name}-{port}-cache")
+        for folder in (cache, self.directory / f"{name}-{port}-tmp"):
+            folder.mkdir(exist_ok=True)
             folder.chmod(0o777)
         nopush, small_sendfile = nopush_and_small_sendfile
         values = {
@@ -141,7 +170,8 @@ class Yard:
             "PORT": port,
             "ORIGIN": origin_port,
             "WORKERS": setting.workers,
-            "CACHE": f"{setting.cache_mebibytes}m",
+            "CACHE": f"{setting.disk_mebibytes or setting.cache_mebibytes}m",
+            "STORE": cache,
             "LOG": f"{self.log_path('nginx', port)} combined buffer=64k flush=1s" if setting.logs else "off",
             "LOCK": "on" if setting.collapses else "off",
             "NOPUSH": nopush,

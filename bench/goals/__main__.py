@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import report
-import scenarios
 from goals import (
     broken_origin,
     clock,
@@ -24,6 +23,8 @@ from goals import (
 from goals.goal import run_attempt
 from machine import busy_share, describe_machine, in_yard, now_text, say, stop_on_signals
 from processes import BenchError, raise_descriptor_limit
+from rounds import Plan, rotated
+from scenarios import SCENARIOS, run_all
 from servers import PROXIES, version_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +65,7 @@ def run_goal(goal, options, yard):
     tries = {name: [] for name in proxies}
     failures = {}
     for number in range(options.tries):
-        for name in scenarios.rotated(proxies, number):
+        for name in rotated(proxies, number):
             if name in failures:
                 continue
             say(f"{goal.name:5} {name:8} try {number + 1} of {options.tries}")
@@ -90,8 +91,8 @@ def leaves(group):
 def run_bench(options, yard):
     """The benchmark's own goals, with as many rounds as a goal has tries."""
     proxies = ("larder",) if options.no_peers else PROXIES
-    plan = scenarios.Plan(options.tries, 2, proxies, raise_descriptor_limit(), say)
-    results = scenarios.run_all(yard, plan, (*scenarios.RATE_SCENARIOS, *scenarios.OTHER_SCENARIOS))
+    plan = Plan(options.tries, 2, proxies, raise_descriptor_limit(), say)
+    results = run_all(yard, plan, SCENARIOS)
     return [goal.as_dictionary() for goal in report.goals(results)]
 
 
