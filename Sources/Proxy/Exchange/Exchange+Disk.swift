@@ -45,7 +45,7 @@ extension Exchange {
     guard isParsed else { return }
     let names = VaryList.parse(from: stored.head).names
     var lines = OutputBuffer(capacity: 256)
-    writeSelectingLines(names.span, of: request.head, to: &lines)
+    writeSelectingLines(names.span, request: request.head, to: &lines)
     disk.keepNow(
       entry.duplicate(), hash: keyHash, varyNames: names,
       selecting: selectingHash(names.span, request: request.head, seed: worker.store.seed),
