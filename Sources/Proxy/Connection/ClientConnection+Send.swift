@@ -94,6 +94,11 @@ extension ClientConnection {
 
   private func sendFile(_ part: FilePart, of exchange: Exchange) -> Int? {
     let written = worker.loop.kernel.sendFile(fd, from: part.file, offset: part.offset, count: part.count)
+    // The file has become shorter than it was.
+    if written == 0 {
+      cut(exchange)
+      return nil
+    }
     return account(written, total: part.count, leadCount: 0, first: false, exchange) ? written : nil
   }
 
@@ -123,7 +128,12 @@ extension ClientConnection {
         exchange.awaitBody()
       case .ended: if !sourceEnded(exchange) { return nil }
       case .failed:
-        cut(exchange)
+        if first, exchange.body.file != nil {
+          output.isActive = false
+          exchange.fileFailed()
+        } else {
+          cut(exchange)
+        }
         return nil
       }
     }

@@ -115,7 +115,9 @@ extension Exchange {
   /// The first bytes of a file are not at hand. The head waits for them, so that a file that cannot be read
   /// any more is a miss and no broken promise. False: there is nothing to wait for.
   func preparesBody() -> Bool {
-    guard diskTicket == 0, !hasPreparedBody, let disk = worker.disk, let file = body.file else { return false }
+    guard diskTicket == 0, !hasPreparedBody, let disk = worker.disk, let file = body.file else {
+      return false
+    }
     hasPreparedBody = true
     persistRequest()
     phase = .waiting
@@ -126,6 +128,14 @@ extension Exchange {
     outgoing = Outgoing()
     body.clear()
     return true
+  }
+
+  /// The file has turned out to be bad before anything was said of it.
+  func fileFailed() {
+    outgoing = Outgoing()
+    body.clear()
+    writeKey()
+    lookUp()
   }
 
   func leaveDisk() {

@@ -104,7 +104,9 @@ public final class StoreDirectory: Sendable {
     }
     do throws(StoreDirectoryError) {
       // Files that another store has left there would have to be told from ours.
-      if let found = try Self.readMeta(path, result.descriptor, system), found.seed != meta.seed { return -EBUSY }
+      if let found = try Self.readMeta(path, result.descriptor, system), found.seed != meta.seed {
+        return -EBUSY
+      }
       try Self.writeMeta(meta, path, result.descriptor, system)
     } catch {
       if case .cannot(_, let code) = error.reason { return -code }

@@ -131,6 +131,8 @@ import Synchronization
     guard let base = memory.baseAddress else { return 0 }
     let at = bodyOffset + offset
     let count = unsafe system.readNoWait(descriptor, into: base, count: memory.count, at: at)
+    // It has become shorter.
+    if count == 0 { setDamaged() }
     guard DiskSystem.cannotTell(count) else { return count }
     return unsafe isPrepared ? system.read(descriptor, into: base, count: memory.count, at: at) : -Int(EAGAIN)
   }
