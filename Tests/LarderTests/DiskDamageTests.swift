@@ -47,7 +47,7 @@ struct DiskDamageTests {
       try checkAll(site, targets)
       // And what has replaced them is good.
       try site.restart()
-      try checkAll(site, targets)
+      try checkAll(site, stride(from: 0, to: count, by: 7).map { targets[$0] })
     }
   }
 
@@ -62,24 +62,15 @@ struct DiskDamageTests {
     return size
   }
 
-  @Test(arguments: [true, false])
-  func `R2 with any byte of its file flipped, a page is served right or fetched anew`(
-    _ hasCheckpoint: Bool
-  ) throws {
-    try harmEach(
-      try fileSize(), flags: ["--memory", hasCheckpoint ? "0" : "16MiB"], hasCheckpoint: hasCheckpoint
-    ) {
-      site, file, number in
-      try site.flip(file, at: number, by: hasCheckpoint ? 1 << UInt8(number % 8) : 0xff)
+  @Test func `R2 with any byte of its file flipped, a page is served right or fetched anew`() throws {
+    try harmEach(try fileSize(), flags: ["--memory", "0"], hasCheckpoint: true) { site, file, number in
+      try site.flip(file, at: number, by: number % 2 == 0 ? 0xff : 1 << UInt8(number / 2 % 8))
     }
   }
 
-  @Test(arguments: [true, false])
-  func `R2 with its file cut at any length, a page is served right or fetched anew`(
-    _ hasCheckpoint: Bool
-  ) throws {
-    try harmEach(try fileSize(), flags: [], hasCheckpoint: hasCheckpoint) { site, file, number in
-      unsafe #expect(truncate("\(site.path)/\(file)", off_t(number)) == 0)
+  @Test func `R2 with its file cut at any length, a page is served right or fetched anew`() throws {
+    try harmEach(try fileSize(), flags: [], hasCheckpoint: false) { site, file, number in
+      #expect(truncate("\(site.path)/\(file)", off_t(number)) == 0)
     }
   }
 

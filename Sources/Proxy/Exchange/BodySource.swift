@@ -218,13 +218,15 @@ enum BodyAvailability {
   private func storedPart(most: Int) -> FilePart? {
     guard let file, most > BodySource.copiedBytes else { return nil }
     let count = file.comparedBytes(at: offset, max: most)
-    guard count > 0, file.isResident(offset, count: count, isPrepared: offset < preparedEnd) else { return nil }
+    guard count > 0, file.isResident(offset, count: count, isPrepared: isPrepared) else { return nil }
     return FilePart(file: file.descriptor, offset: file.bodyOffset + offset, count: count)
   }
 
   /// What of a fill has left memory for a file.
   private func spilledPart(most: Int) -> FilePart? {
-    guard let (file, at, count) = fill?.spilledPart(at: offset, max: most, isPrepared: offset < preparedEnd) else { return nil }
+    guard let (file, at, count) = fill?.spilledPart(at: offset, max: most, isPrepared: isPrepared) else {
+      return nil
+    }
     return FilePart(file: file, offset: at, count: count)
   }
 
@@ -239,7 +241,7 @@ enum BodyAvailability {
     let count = file.comparedBytes(at: offset, max: min(wanted, BodySource.copiedBytes))
     guard count > 0 else { return .pending }
     let got = unsafe file.readNow(
-      UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset, isPrepared: offset < preparedEnd)
+      UnsafeMutableRawBufferPointer(rebasing: memory[..<count]), at: offset, isPrepared: isPrepared)
     guard got > 0 else { return got == 0 ? .failed : .pending }
     unsafe parts[0] = iovec(iov_base: memory.baseAddress, iov_len: got)
     return .bytes(got, parts: 1)
@@ -288,6 +290,8 @@ enum BodyAvailability {
     case .failed: return .failed
     }
   }
+
+  private var isPrepared: Bool { offset < preparedEnd }
 
   /// A disk thread has compared, or brought into the page cache, what comes next.
   mutating func nextIsPrepared() { preparedEnd = offset + DiskStore.readAheadBytes }

@@ -53,8 +53,9 @@ final class Deployment: Sendable {
       wakers: mailboxes.map { WorkerWaker($0) }, firstSequence: directory?.meta.firstSequence ?? 0)
     if let directory, let setting = configuration.disk {
       let memoryObject = configuration.memoryBytes == 0 ? 0 : configuration.maxObjectBytes
+      let diskOptions = setting.options(memoryObject: memoryObject, openFiles: configuration.openFiles)
       disk = try DiskStore(
-        directory, options: setting.options(memoryObject: memoryObject, openFiles: configuration.openFiles), memory: store,
+        directory, options: diskOptions, memory: store,
         clock: ServiceClock(kernel: kernel, cacheOffset: cacheOffset, system: directory.system),
         report: Service.warn)
     } else {

@@ -80,8 +80,8 @@ extension Fill {
   /// The body's byte at `offset` has left memory for a file.
   public func hasSpilled(_ offset: Int) -> Bool { body.withLock { $0.spill != nil && offset < $0.recycled } }
 
-  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it, and
-  /// how many bytes; `nil`: not this one.
+  /// Part of the body that has left memory for a file and is in the page cache: a descriptor, where in it,
+  /// and how many bytes; `nil`: not this one.
   ///
   /// - Parameter isPrepared: As for `StoredFile.isResident`.
   public func spilledPart(at offset: Int, max limit: Int, isPrepared: Bool) -> (
