@@ -69,8 +69,10 @@ struct AdminClient {
     defer { close(socket) }
     // A literal address as Host tells the listener that no web page's name led here (L26).
     let host = address.isUnix ? "127.0.0.1" : "\(address)"
-    var request = "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\n"
-    if method == "POST" { request += "Content-Length: \(body.utf8.count)\r\n" }
+    var request = "\(method) \(path) HTTP/1.1\r\nHost: \(host)\r\n"
+    if method == "POST" {
+      request += "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
+    }
     request += "Connection: close\r\n"
     if let token { request += "Authorization: Bearer \(token)\r\n" }
     guard send(Array("\(request)\r\n\(body)".utf8), to: socket) else { throw unreachable(errno) }

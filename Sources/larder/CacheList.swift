@@ -73,7 +73,7 @@ private struct EntryTable {
   mutating func add(_ entry: ReportedEntry) {
     let hits = entry["hits"].isEmpty ? "-" : entry["hits"]
     rows.append([
-      shown(entry["key"]), entry["size"], entry["status"], entry["age"] + "s", entry["timeLeft"] + "s", hits,
+      keyText(of: entry), entry["size"], entry["status"], entry["age"] + "s", entry["timeLeft"] + "s", hits,
       entry["tier"], entry["file"],
     ])
     if rows.count == Self.heldRows { write() }
@@ -108,7 +108,7 @@ private func description(of entry: ReportedEntry) -> String {
   let hits = entry["hits"].isEmpty ? "not known" : entry["hits"]
   let isSoft = entry["softlyPurged"] == "true"
   var lines = [
-    ("key", shown(entry["key"])), ("url", shown(entry["url"])), ("file", entry["file"]),
+    ("key", keyText(of: entry)), ("url", shown(entry["url"])), ("file", entry["file"]),
     ("tier", entry["tier"]), ("size", "\(entry["size"]) bytes, \(entry["diskBytes"]) on disk"),
     ("hits", hits), ("born", entry["born"]),
     ("made", seconds(entry["createdMilliseconds"]).map(CacheReport.time) ?? ""),
@@ -143,6 +143,11 @@ private func staleUse(of entry: ReportedEntry) -> String {
 }
 
 private func seconds(_ milliseconds: String) -> Int64? { Int64(milliseconds).map { $0 / 1000 } }
+
+/// The parts of a key end with a zero byte each.
+private func keyText(of entry: ReportedEntry) -> String {
+  shown(entry["key"].split(separator: "\0").joined(separator: " "))
+}
 
 /// Without what a terminal would take for orders.
 private func shown(_ text: some StringProtocol) -> String {

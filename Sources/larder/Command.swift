@@ -37,7 +37,7 @@ enum Command: String, CaseIterable {
     case .demoOrigin: "Serve a few example pages, to try the proxy with."
     case .purge: "Remove a URL, with every variant of it, from the cache of a running Larder."
     case .cache:
-      "Say what a cache directory holds, or which of its files are bad: by the Larder that serves it, or alone."
+      "Say what a cache directory holds, or which of its files are bad, with or without a Larder on it."
     case .upgrade: "Have a running Larder go over to the program that is now in its place, without a gap."
     case .version: "Print the version."
     case .help: "Describe a command."

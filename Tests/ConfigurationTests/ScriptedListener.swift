@@ -58,8 +58,10 @@ final class ScriptedListener: Sendable {
     finished.signal()
   }
 
-  /// The tests' requests have a JSON body, which ends with a brace.
+  /// The tests' requests have a JSON body, which ends with a brace, or none.
   private static func isWhole(_ bytes: [UInt8]) -> Bool {
-    String(decoding: bytes, as: UTF8.self).contains("\r\n\r\n{") && bytes.last == UInt8(ascii: "}")
+    let text = String(decoding: bytes, as: UTF8.self)
+    return text.contains("\r\n\r\n{") && text.hasSuffix("}")
+      || text.hasPrefix("GET ") && text.hasSuffix("\r\n\r\n")
   }
 }

@@ -30,11 +30,11 @@ public struct CacheArguments: Sendable, Equatable {
         return text
       }, write: { $0 ?? "all" }),
     .toggle(
-      OptionText("json", "", in: "Listing (ls [DIR])", "JSON, a line for each page. For show too."), \.isJSON),
+      OptionText("json", "", in: "Listing (ls [DIR])", "JSON, a line per page. For show too."), \.isJSON),
     .toggle(
       OptionText(
         "repair", "", in: "Verifying (verify [DIR])",
-        "Remove bad files, and files that were left half-written. A server removes what it finds bad anyhow."),
+        "Remove bad files, and files that were left half-written. A server always removes the bad ones."),
       \.isRepairing),
     .value(
       OptionText(

@@ -1,4 +1,5 @@
 import Bytes
+import Caching
 public import Storage
 import Telemetry
 
@@ -85,7 +86,7 @@ public enum CacheReport {
     write("createdMilliseconds", Int(entry.created), to: &out)
     let life = entry.facts.freshness
     write("lifetime", Int(life.lifetime), to: &out)
-    write("lifetimeSource", "\(life.source)", to: &out)
+    write("lifetimeSource", life.source.text, to: &out)
     write("staleWhileRevalidate", Int(life.staleWhileRevalidate), to: &out)
     write("staleIfError", Int(life.staleIfError), to: &out)
     write("grace", Int(life.grace), to: &out)
@@ -115,6 +116,20 @@ public enum CacheReport {
     out.append(", \"")
     out.append(name)
     out.append("\": ")
+  }
+}
+
+extension FreshnessSource {
+  /// Where a lifetime comes from, for people.
+  var text: String {
+    switch self {
+    case .none: "none"
+    case .sMaxAge: "s-maxage"
+    case .maxAge: "max-age"
+    case .expires: "Expires"
+    case .heuristic: "heuristic"
+    case .defaultTTL: "--default-ttl"
+    }
   }
 }
 

@@ -17,8 +17,8 @@ extension DiskStore {
     threads.defer(bytes: 0) { answer(self.page(of: pattern, from: cursor)) }
   }
 
-  /// Reads every response under a canonical URL, with its body where it is short, and calls `answer` on a disk
-  /// thread. A `next` says that there are more than one page takes; it leads nowhere.
+  /// Reads every response under a canonical URL, with its body where it is short, and calls `answer` on a
+  /// disk thread. A `next` says that there are more than one page takes; it leads nowhere.
   public func describe(url: [UInt8], answer: @escaping @Sendable (EntryPage) -> Void) -> Bool {
     threads.defer(bytes: 0) { answer(self.page(ofURL: url)) }
   }

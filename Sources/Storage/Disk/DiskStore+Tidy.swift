@@ -267,8 +267,8 @@ struct Scrub {
       store.directory.descriptor, store: store.directory.meta.identity, clock: store.clock.storeClock,
       system: store.system)
     for entry in entries where !store.isEnding {
-      store.counters.scrubbed.count()
       let verdict = verifier.verify(store.path(entry.name), name: entry.name) { _ in !store.isEnding }
+      store.counters.scrubbed.count()
       if case .unusable(let reason) = verdict { store.failed(.unusable(reason), entry.name) }
     }
   }
