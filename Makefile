@@ -16,7 +16,7 @@ build: ## release build, the Swift runtime linked in: .build/release/larder
 	swift build -c release --static-swift-stdlib --product larder
 	@scripts/backtrace.sh
 
-run: build ## build and serve on :8080 (LISTEN=, ARGS='--backend HOST:PORT')
+run: build ## build and serve on :8080, cache in cache-data (LISTEN=, ARGS='--backend HOST:PORT')
 	@LISTEN='$(LISTEN)' ARGS='$(ARGS)' scripts/run.sh
 
 test: ## set-up, format check, build, every test

@@ -11,7 +11,7 @@ RATES = {"disk-64k": "/64k", "disk-1m": "/1m"}
 # Those that keep their pages in files.
 WITH_FILES = ("larder", "nginx", "nginx-best")
 CHURN_PAGE = "64k"
-CHURN_CONNECTIONS = 16
+CHURN_CONNECTIONS = 64
 CHURN_MEBIBYTES_PER_SECOND = 48  # some 750 new pages a second: a busy cache, not a full core
 
 
@@ -52,9 +52,9 @@ def run_churn(yard, plan):
 def churn_round(yard, plan, proxy, rate, run, mebibytes):
     log = yard.directory / "h2load.log"
     page_mebibytes = PAGES[f"/{CHURN_PAGE}"] / 2**20
-    seconds = mebibytes // CHURN_MEBIBYTES_PER_SECOND + 1
-    pages_per_second = CHURN_MEBIBYTES_PER_SECOND / page_mebibytes
-    pause = max(int(1000 * CHURN_CONNECTIONS / pages_per_second) - 2, 1)
+    seconds = int(1.1 * mebibytes / CHURN_MEBIBYTES_PER_SECOND) + 1
+    # Each connection waits before each request, and somewhat longer for its answer.
+    pause = int(1000 * CHURN_CONNECTIONS * page_mebibytes / CHURN_MEBIBYTES_PER_SECOND)
     _, quiet = run_h2load(proxy, "/1k", max(plan.seconds, 2), yard.load_cores, log, rate)
     script = new_pages(run, [CHURN_PAGE], pause)
     with wrk(
@@ -62,6 +62,10 @@ def churn_round(yard, plan, proxy, rate, run, mebibytes):
     ) as churning:
         reached, busy = run_h2load(proxy, "/1k", seconds, yard.load_cores, log, rate)
         requests = parse_wrk(churning.output(), churning.what).requests
+    if requests * page_mebibytes < 0.9 * mebibytes:
+        raise BenchError(
+            f"churn: {proxy.name} was asked for {requests} new pages only: the load was too slow"
+        )
     if reached < 0.9 * rate:
         raise BenchError(
             f"churn: {proxy.name} had {reached:.0f} hits a second, not the {rate:.0f} of the plan"

@@ -132,8 +132,9 @@ class Yard:
         command = ["nginx", "-p", self.directory, "-e", "stderr", "-c", configuration]
         return self.start("origin", command, self.load_cores, port)
 
-    def start_proxy(self, name, origin_port, setting=Setting(), cores=None):
-        port = free_port()
+    def start_proxy(self, name, origin_port, setting=Setting(), cores=None, port=None):
+        """On a port that was free, or, to find what was stored under that address, on the one named."""
+        port = port or free_port()
         command = getattr(self, name.replace("-", "_") + "_command")(port, origin_port, setting)
         return self.start(name, [*setting.before, *command], cores or self.proxy_cores, port)
 

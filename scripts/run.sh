@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Serves the release build, by default on :8080 before the embedded demo origin, and says what to try.
-# LISTEN names another address, ARGS adds options: make run LISTEN=:9000 ARGS='--backend 127.0.0.1:3000'
+# Serves the release build, by default on :8080 before the embedded demo origin, with its cache in cache-data, and says
+# what to try. LISTEN names another address, ARGS adds options, another --disk among them:
+# make run LISTEN=:9000 ARGS='--backend 127.0.0.1:3000 --disk none'
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,9 +18,13 @@ Try, in another terminal:
   curl -i $address/api/time             # says no-store: never kept
   curl -s localhost:8081/ready          # may it get traffic
   curl -s localhost:8081/metrics        # what has happened so far
-Ctrl-C ends it.
+  .build/release/larder cache ls        # what it has stored
+Ctrl-C ends it; what is in cache-data is there after the next start.
 TEXT
+
+disk=(--disk cache-data)
+[[ " ${ARGS:-}" != *" --disk"* ]] || disk=()
 
 # ARGS is a list of words, by intent.
 # shellcheck disable=SC2086
-exec .build/release/larder serve --listen "$listen" ${ARGS:-}
+exec .build/release/larder serve --listen "$listen" "${disk[@]}" ${ARGS:-}
