@@ -32,6 +32,15 @@ public final class SpillPlan: Sendable {
   }
 }
 
+/// What whoever writes a spill does next.
+@unsafe private enum SpillStep {
+  case write(UnsafePointer<UInt8>, count: Int)
+  /// Nothing for now, and somebody else may write from now on.
+  case rest
+  /// All is written or given up, and nobody else will write.
+  case finish
+}
+
 /// A body that is too long for memory, on its way into a temporary file while readers read: what has been
 /// written is taken from memory and read from the file.
 ///
@@ -152,20 +161,18 @@ extension Fill {
     }
   }
 
-  /// For whoever writes: the next bytes that are in memory and not in the file. `nil`: none for now, and
-  /// somebody else may write from now on, unless the body is to be finished.
-  fileprivate func nextUnwritten(_ spill: Spill) -> (UnsafePointer<UInt8>, Int)? {
+  /// For whoever writes: the next bytes that are in memory and not in the file.
+  fileprivate func nextUnwritten(_ spill: Spill) -> SpillStep {
     unsafe body.withLock { body in
       let written = spill.written.load(ordering: .relaxed)
-      if let bytes = unsafe body.bytes(at: written, max: Spill.most, published: published),
+      if let (bytes, count) = unsafe body.bytes(at: written, max: Spill.most, published: published),
         !spill.isGivenUp.load(ordering: .relaxed)
       {
-        return unsafe bytes
+        return unsafe .write(bytes, count: count)
       }
-      if unsafe !spill.isFinishing || spill.isGivenUp.load(ordering: .relaxed) {
-        unsafe spill.isWriting = false
-      }
-      return nil
+      if unsafe spill.isFinishing { return unsafe .finish }
+      unsafe spill.isWriting = false
+      return unsafe .rest
     }
   }
 
@@ -218,17 +225,18 @@ extension DiskStore {
   }
 
   private func writeOn(_ spill: Spill, of fill: Fill) {
-    while let (bytes, count) = unsafe fill.nextUnwritten(spill) {
-      // SAFETY: what is not written is not let go of.
-      let piece = unsafe Span<UInt8>(_unsafeStart: bytes, count: count)
-      guard append(piece, to: spill) else {
-        fill.giveUpSpill()
-        continue
+    while true {
+      switch unsafe fill.nextUnwritten(spill) {
+      case .write(let bytes, let count):
+        // SAFETY: what is not written is not let go of.
+        let piece = unsafe Span<UInt8>(_unsafeStart: bytes, count: count)
+        if append(piece, to: spill) { fill.letGoOfWritten(spill) } else { fill.giveUpSpill() }
+      case .rest: return
+      case .finish:
+        if spill.isGivenUp.load(ordering: .relaxed) || !finish(spill, fill) { memory.end(fill) }
+        return
       }
-      fill.letGoOfWritten(spill)
     }
-    guard unsafe spill.isFinishing else { return }
-    if spill.isGivenUp.load(ordering: .relaxed) || !finish(spill, fill) { memory.end(fill) }
   }
 
   private func append(_ piece: Span<UInt8>, to spill: Spill) -> Bool {
