@@ -159,7 +159,9 @@ extension Fill {
     let reusable = unsafe body.withLock { body in
       var end = leastConsumed(published)
       // A disk thread reads from there on.
-      if let spill = body.spill, unsafe spill.isWriting { end = min(end, spill.written.load(ordering: .acquiring)) }
+      if let spill = body.spill, unsafe spill.isWriting {
+        end = min(end, spill.written.load(ordering: .acquiring))
+      }
       return unsafe body.recycle(before: end, wanting: size, arena: store.arena)
     }
     return unsafe reusable ?? store.allocateEvicting(size) ?? store.arena.allocateOutside(size)

@@ -77,7 +77,9 @@ extension Fill {
   /// No worker is between `beginTaking` and `endTaking`.
   var isNobodyTaking: Bool {
     for worker in 0..<store.workerCount {
-      guard unsafe lanes[worker].takings.load(ordering: .sequentiallyConsistent) & 1 == 0 else { return false }
+      guard unsafe lanes[worker].takings.load(ordering: .sequentiallyConsistent) & 1 == 0 else {
+        return false
+      }
     }
     return true
   }
