@@ -142,6 +142,8 @@ ssize_t linux_list(int directory, void *memory, size_t count) {
 
 int linux_lock(int file) { return flock(file, LOCK_EX | LOCK_NB); }
 
+int linux_unlock(int file) { return flock(file, LOCK_UN); }
+
 int linux_replace_descriptor(int file, int other) { return dup3(other, file, O_CLOEXEC); }
 
 int linux_sync_file_system(int file) { return syncfs(file); }

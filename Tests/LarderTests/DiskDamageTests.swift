@@ -108,7 +108,7 @@ struct DiskDamageTests {
       try site.start()
       let cut = try site.larder.fetch(target)
       #expect(!cut.isWhole && cut.body.count < 1_000_000 && page(target).starts(with: cut.body), "\(cut)")
-      #expect(try site.metric("larder_disk_damaged_files_total") == 1)
+      try site.awaitMetric("larder_disk_damaged_files_total", 1)
       for _ in 0..<2 {
         let again = try site.larder.fetch(target)
         #expect(again.isWhole && again.body == page(target))

@@ -95,6 +95,7 @@ ssize_t linux_list(int directory, void *memory, size_t count);
 
 /* Takes the only lock of an open file (flock); -1 with EWOULDBLOCK when another has it. */
 int linux_lock(int file);
+int linux_unlock(int file);
 
 /* dup3(2): `file` becomes another descriptor of what `other` is one of; -1 and errno. */
 int linux_replace_descriptor(int file, int other);

@@ -44,7 +44,7 @@ public final class DiskHealth: Sendable {
   /// May it be tried now whether the disk works again? Once a second.
   func mayProbe(now: CacheSeconds) -> Bool {
     state.withLock { state in
-      guard now >= state.probesAt, now >= state.restsUntil else { return false }
+      guard now >= state.probesAt else { return false }
       state.probesAt = now + DiskHealth.rest
       return true
     }

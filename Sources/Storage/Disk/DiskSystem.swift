@@ -110,6 +110,9 @@ open class DiskSystem: @unchecked Sendable {
   /// has it.
   open func lock(_ file: CInt) -> CInt { retrying { linux_lock(file) } }
 
+  /// Gives it back at once, whoever else has the descriptor.
+  open func unlock(_ file: CInt) -> CInt { retrying { linux_unlock(file) } }
+
   /// Pages of a file that are not needed again soon: reading everything must not push out what is used.
   open func forget(_ file: CInt, from offset: Int, count: Int) {
     _ = Glibc.posix_fadvise(file, off_t(offset), off_t(count), POSIX_FADV_DONTNEED)

@@ -137,6 +137,8 @@ public final class StoreDirectory: Sendable {
   }
 
   deinit {
+    // A process that was begun a moment ago may still have the descriptor, and with it the lock.
+    _ = system.unlock(lockFile)
     system.close(lockFile)
     system.close(descriptor)
   }
