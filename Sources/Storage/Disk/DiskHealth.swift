@@ -81,6 +81,7 @@ public final class DiskHealth: Sendable {
       guard state.fault != nil, curing(state.faultCode) else { return false }
       defer { state.hasComplained = false }
       state.fault = nil
+      state.restsUntil = .min
       return state.hasComplained
     }
     if isNews { report("the disk cache works again") }

@@ -89,7 +89,7 @@ extension DiskStore {
     if result == 0 { health.probed() } else { health.failed(.write, -result, now: now) }
   }
 
-  /// Writes a block and reads it: 0, or `-errno`.
+  /// Writes a block, gives it a name, and reads it: 0, or `-errno`.
   private func probe() -> CInt {
     _ = system.makeDirectory(StoreDirectory.temporaryFolder, in: directory.descriptor)
     let temporary = temporaryPath()
@@ -105,7 +105,9 @@ extension DiskStore {
       }
       result = count == block.count ? 0 : CInt(min(count, -1))
     }
-    let removed = system.unlink(temporary, in: directory.descriptor)
+    let place = temporaryPath()
+    if result == 0 { result = system.rename(temporary, to: place, in: directory.descriptor) }
+    let removed = system.unlink(result == 0 ? place : temporary, in: directory.descriptor)
     return result == 0 ? removed : result
   }
 
