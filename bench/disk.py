@@ -2,7 +2,7 @@
 
 import os
 
-from load import new_pages, parse_wrk, run_h2load, wrk
+from load import new_pages, p99_milliseconds, parse_wrk, run_h2load, wrk
 from processes import BenchError
 from rounds import medians, rotated, run_rates
 from servers import PAGES, Setting, fetch
@@ -12,6 +12,7 @@ RATES = {"disk-64k": "/64k", "disk-1m": "/1m"}
 WITH_FILES = ("larder", "nginx", "nginx-best")
 CHURN_PAGE = "64k"
 CHURN_CONNECTIONS = 64
+CHURN_PARTS = 12  # the first as long as planned, each further one a quarter of that or a second
 CHURN_MEBIBYTES_PER_SECOND = 48  # some 750 new pages a second: a busy cache, not a full core
 
 
@@ -32,7 +33,8 @@ def run_churn(yard, plan):
     for proxy in proxies:
         fetch(proxy.port, "/1k")
         run_h2load(proxy, "/1k", 1, yard.load_cores, log)
-        rates[proxy.name] = run_h2load(proxy, "/1k", plan.seconds, yard.load_cores, log)[0] / 2
+        times = run_h2load(proxy, "/1k", plan.seconds, yard.load_cores, log)
+        rates[proxy.name] = len(times) / plan.seconds / 2
     # Of the load's core hits have the first right: the proxies are what is measured.
     for process_id in origin.process_ids():
         os.setpriority(os.PRIO_PROCESS, process_id, 10)
@@ -52,23 +54,22 @@ def run_churn(yard, plan):
 def churn_round(yard, plan, proxy, rate, run, mebibytes):
     log = yard.directory / "h2load.log"
     page_mebibytes = PAGES[f"/{CHURN_PAGE}"] / 2**20
-    seconds = int(1.1 * mebibytes / CHURN_MEBIBYTES_PER_SECOND) + 1
-    # Each connection waits before each request, and somewhat longer for its answer.
+    seconds = planned = mebibytes // CHURN_MEBIBYTES_PER_SECOND + 1
     pause = int(1000 * CHURN_CONNECTIONS * page_mebibytes / CHURN_MEBIBYTES_PER_SECOND)
-    _, quiet = run_h2load(proxy, "/1k", max(plan.seconds, 2), yard.load_cores, log, rate)
-    script = new_pages(run, [CHURN_PAGE], pause)
-    with wrk(
-        proxy, "", seconds, yard.load_cores, CHURN_CONNECTIONS, script=script, before=("nice", "-n", "10")
-    ) as churning:
-        reached, busy = run_h2load(proxy, "/1k", seconds, yard.load_cores, log, rate)
-        requests = parse_wrk(churning.output(), churning.what).requests
-    if requests * page_mebibytes < 0.9 * mebibytes:
-        raise BenchError(
-            f"churn: {proxy.name} was asked for {requests} new pages only: the load was too slow"
-        )
-    if reached < 0.9 * rate:
-        raise BenchError(
-            f"churn: {proxy.name} had {reached:.0f} hits a second, not the {rate:.0f} of the plan"
-        )
-    figures = {"rate": rate, "mebibytes": requests * page_mebibytes}
-    return {**figures, "quiet_p99_ms": quiet, "churn_p99_ms": busy, "p99_ratio": busy / quiet}
+    quiet = run_h2load(proxy, "/1k", max(plan.seconds, 2), yard.load_cores, log, rate)
+    busy, pages, parts = [], 0, 0
+    # Each connection also waits for its answers, so it takes somewhat longer than planned.
+    while pages * page_mebibytes < mebibytes:
+        if parts == CHURN_PARTS:
+            raise BenchError(f"churn: {proxy.name} was asked for {pages} pages only: the load was too slow")
+        script = new_pages(f"{run}-{parts}", [CHURN_PAGE], pause)
+        with wrk(
+            proxy, "", seconds, yard.load_cores, CHURN_CONNECTIONS, script=script, before=("nice", "-n", "10")
+        ) as churning:
+            busy += run_h2load(proxy, "/1k", seconds, yard.load_cores, log, rate)
+            pages += parse_wrk(churning.output(), churning.what).requests
+        parts += 1
+        seconds = max(planned // 4, 1)
+    figures = {"rate": rate, "mebibytes": pages * page_mebibytes}
+    figures |= {"quiet_p99_ms": p99_milliseconds(quiet), "churn_p99_ms": p99_milliseconds(busy)}
+    return figures | {"p99_ratio": figures["churn_p99_ms"] / figures["quiet_p99_ms"]}

@@ -27,8 +27,8 @@ case $step in
   soak) commands=(taskset python3) packages=(util-linux python3) ;;
   # Also for `make goals`, which limits descriptors and rights.
   bench)
-    commands=(nginx haproxy varnishd wrk taskset prlimit setpriv cc python3)
-    packages=(nginx haproxy varnish wrk util-linux gcc libc6-dev python3)
+    commands=(nginx haproxy varnishd wrk h2load taskset prlimit setpriv cc python3)
+    packages=(nginx haproxy varnish wrk nghttp2-client util-linux gcc libc6-dev python3)
     ;;
   *) fail "unknown step '$step': expected build, test, fuzz, soak, torture or bench" ;;
 esac

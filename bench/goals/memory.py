@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 from control_group import ControlGroup, obstacle
 from goals.goal import Bound, Goal, gather_all, stage
@@ -85,10 +86,10 @@ class MemoryWatch(threading.Thread):
             self.highest = max(self.highest, self.server.memory()[0])
 
 
-async def attempt(yard, name):
+async def attempt(yard, name, setting=Setting(cache_mebibytes=CACHE_MIB)):
     group, watch = ControlGroup(GROUP_MIB << 20), None
     try:
-        async with stage(yard, name, Setting(cache_mebibytes=CACHE_MIB, before=group.before())) as on:
+        async with stage(yard, name, replace(setting, before=group.before())) as on:
             crowd, watch = Crowd(on.port), MemoryWatch(on.proxy)
             watch.start()
             await gather_all([crowd.client(number % SLOW_SHARE == 0) for number in range(CONNECTIONS)])
@@ -111,15 +112,17 @@ async def attempt(yard, name):
         group.close()
 
 
+BOUNDS = (
+    Bound("kills", "ended by the kernel, or crashed", 0, is_worst=True),
+    Bound("resident_mib", "resident size, MiB", CACHE_MIB * 1.25),
+    Bound("not_told", "requests neither answered nor shed with 503 and Retry-After", 0, is_worst=True),
+)
+
 GOAL = Goal(
     "R6",
     f"{GROUP_MIB} MiB for all, a cache of {CACHE_MIB} MiB, {CONNECTIONS} clients, 1 GiB of objects; "
     f"then {STUCK} who do not read",
-    (
-        Bound("kills", "ended by the kernel, or crashed", 0, is_worst=True),
-        Bound("resident_mib", "resident size, MiB", CACHE_MIB * 1.25),
-        Bound("not_told", "requests neither answered nor shed with 503 and Retry-After", 0, is_worst=True),
-    ),
+    BOUNDS,
     attempt,
     peers=("haproxy", "varnish"),
     obstacle=obstacle,
