@@ -52,9 +52,10 @@ extension DiskStore {
 
   private func tidy() {
     var scrub = Scrub()
-    var writtenChanges = index.statistics.changes
+    // The first checkpoint at once: where there is none, nothing is written until a scan has counted all files.
+    var writtenChanges = 0
     var chargedBytes = 0
-    var checkpointDue = now + options.checkpointInterval
+    var checkpointDue = now
     while !isEnding {
       while !isEnding, evictSome() {}
       if now >= checkpointDue, index.statistics.changes != writtenChanges {
