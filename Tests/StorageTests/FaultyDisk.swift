@@ -37,6 +37,16 @@ final class FaultyDisk: DiskSystem, @unchecked Sendable {
 
   func kill() { state.withLock { $0.isDead = true } }
 
+  /// The process is gone, and with it its descriptors and locks.
+  func end() {
+    let left = state.withLock { state in
+      defer { state.open = [] }
+      state.isDead = true
+      return state.open
+    }
+    for file in left { base.close(file) }
+  }
+
   private func call<Value: SignedInteger>(changes: Bool = false, _ body: (Bool) -> Value) -> Value {
     let (code, isShort) = state.withLock { state -> (CInt, Bool) in
       state.calls += 1
@@ -66,8 +76,7 @@ final class FaultyDisk: DiskSystem, @unchecked Sendable {
   }
 
   override func close(_ file: CInt) {
-    _ = state.withLock { $0.open.remove(file) }
-    base.close(file)
+    if state.withLock({ $0.open.remove(file) }) != nil { base.close(file) }
   }
 
   override func read(_ file: CInt, into memory: UnsafeMutableRawPointer, count: Int, at offset: Int) -> Int {

@@ -153,7 +153,8 @@ final class SimulatedDisk: DiskSystem, @unchecked Sendable {
   override func truncate(_ file: CInt, to count: Int) -> CInt {
     with { state in
       guard let inode = state.handles[file]?.inode else { return -EBADF }
-      inode.bytes = inode.bytes.prefix(count) + [UInt8](repeating: 0, count: max(0, count - inode.bytes.count))
+      inode.bytes =
+        inode.bytes.prefix(count) + [UInt8](repeating: 0, count: max(0, count - inode.bytes.count))
       return 0
     }
   }

@@ -63,8 +63,12 @@ final class Warehouse {
   /// What was said of faults.
   let reports = Watched<[String]>([])
 
-  init(_ ground: Ground, size: Int = 1 << 30, _ adjust: (inout DiskOptions) -> Void = { _ in }) throws {
-    let system = FaultyDisk(ground.disk)
+  /// - Parameter system: With faults in it.
+  init(
+    _ ground: Ground, size: Int = 1 << 30, on system: FaultyDisk? = nil,
+    adjusting adjust: (inout DiskOptions) -> Void = { _ in }
+  ) throws {
+    let system = system ?? FaultyDisk(ground.disk)
     self.system = system
     let directory = try StoreDirectory.open(
       ground.path, levels: .default, keyVersion: 1, keyTemplate: 0, system: system)
@@ -74,6 +78,7 @@ final class Warehouse {
       firstSequence: directory.meta.firstSequence)
     var options = DiskOptions(limits: DiskLimits(size: size), memoryObject: 1 << 20)
     options.threads = 2
+    options.tidyMicroseconds = 1000
     adjust(&options)
     let reports = reports
     disk = try DiskStore(directory, options: options, memory: memory, clock: clock) { line in
@@ -84,17 +89,24 @@ final class Warehouse {
 
   /// The scan is over and nothing is to be done.
   func settle() {
-    while !disk.isComplete { usleep(500) }
+    while !disk.isComplete, !isScanHindered { usleep(200) }
     disk.threads.waitUntilIdle()
   }
 
+  /// With a fault in it, a scan may not come to its end.
+  var isScanHindered = false
+
   /// In peace.
-  func stop() { disk.stop() }
+  func stop() {
+    disk.stop()
+    system.end()
+  }
 
   /// Nothing that it does from now on has any effect.
   func kill() {
     system.kill()
     disk.stop()
+    system.end()
   }
 
   private func hash(_ text: String) -> KeyHash { memory.seed.hash(Array(text.utf8).span) }
