@@ -183,6 +183,11 @@ struct DiskStoreTests {
 /// What the index counts is what lies there, and nothing else does.
 func checkAccounts(_ ground: Ground, _ what: String = "") throws {
   let warehouse = try Warehouse(ground)
+  checkAccounts(warehouse, ground, what)
+  warehouse.stop()
+}
+
+func checkAccounts(_ warehouse: Warehouse, _ ground: Ground, _ what: String) {
   warehouse.settle()
   let directory = warehouse.disk.directory
   var bytes = 0
@@ -209,5 +214,4 @@ func checkAccounts(_ ground: Ground, _ what: String = "") throws {
     if finding != .temporary { Issue.record("\(path): \(finding), \(what)") }
   }
   #expect(verification.isClean)
-  warehouse.stop()
 }

@@ -44,6 +44,28 @@ final class SimulatedDisk: DiskSystem, @unchecked Sendable {
 
   private let state = Guarded(State())
 
+  override init() { super.init() }
+
+  /// With the same files, all of them durable, and nobody who has one open.
+  init(copying other: SimulatedDisk) {
+    super.init()
+    let (files, directories) = other.with { ($0.files, $0.directories) }
+    with { state in
+      state.directories = directories
+      for (path, inode) in files.sorted(by: { $0.key < $1.key }) {
+        let copy = Inode(inode.number)
+        copy.bytes = inode.bytes
+        copy.durable = inode.bytes
+        copy.modified = inode.modified
+        copy.changed = inode.changed
+        state.files[path] = copy
+      }
+      state.durableFiles = state.files
+      state.nextInode = (files.values.map(\.number).max() ?? 0) + 1
+      state.time = (files.values.map(\.changed).max() ?? 0) + 1
+    }
+  }
+
   func with<Result>(_ body: (inout State) -> Result) -> Result { state.withLock(body) }
 
   /// The power fails. Of names and bytes that were not made durable, each is there, or is not, or is zeros.

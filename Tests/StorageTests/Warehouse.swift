@@ -28,6 +28,12 @@ final class Ground {
     }
   }
 
+  /// A simulated disk as it is now, for another history.
+  init(copying other: Ground) {
+    (medium, path, folder) = (.simulated, other.path, nil)
+    disk = SimulatedDisk(copying: other.simulated)
+  }
+
   var simulated: SimulatedDisk { disk as! SimulatedDisk }
 }
 
@@ -89,8 +95,12 @@ final class Warehouse {
 
   /// The scan is over and nothing is to be done.
   func settle() {
-    while !disk.isComplete, !isScanHindered { usleep(200) }
+    awaitScan()
     disk.threads.waitUntilIdle()
+  }
+
+  private func awaitScan() {
+    while !disk.isComplete, !isScanHindered { usleep(200) }
   }
 
   /// With a fault in it, a scan may not come to its end.
@@ -131,6 +141,8 @@ final class Warehouse {
   @discardableResult func store(
     _ key: String, _ body: [UInt8], vary: String = "", _ fields: [String: String] = [:]
   ) -> Bool {
+    // Before that, there may be no room.
+    awaitScan()
     let known = born(key, fields)
     guard let fill = start(key, replacing: known, fields) else { return false }
     let names = Array(vary.utf8)
