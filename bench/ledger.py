@@ -188,6 +188,11 @@ class Ledger:
             page.note("the proxy ended")
             page.kept = {variant: kept for variant, kept in page.kept.items() if now - kept[1] > 1}
 
+    def doubt(self, since):
+        """What was stored since that time need not be on the disk."""
+        for page in self.pages.values():
+            page.kept = {variant: kept for variant, kept in page.kept.items() if kept[1] < since}
+
     def history(self, target):
         page = self.page(target)
         lines = [f"version {page.version}, floors {page.hard_floor} {page.soft_floor}, kept {page.kept}"]

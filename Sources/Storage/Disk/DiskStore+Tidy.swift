@@ -52,9 +52,10 @@ extension DiskStore {
 
   private func tidy() {
     var scrub = Scrub()
-    var writtenChanges = index.statistics.changes
+    // The first checkpoint at once: where there is none, nothing is written until a scan has counted all files.
+    var writtenChanges = 0
     var chargedBytes = 0
-    var checkpointDue = now + options.checkpointInterval
+    var checkpointDue = now
     while !isEnding {
       while !isEnding, evictSome() {}
       if now >= checkpointDue, index.statistics.changes != writtenChanges {
@@ -71,7 +72,7 @@ extension DiskStore {
       memory.arena.charge(indexBytes - chargedBytes)
       chargedBytes = indexBytes
       scrub.step(self)
-      usleep(DiskStore.tidyMicroseconds)
+      usleep(options.tidyMicroseconds)
     }
   }
 
@@ -111,7 +112,6 @@ extension DiskStore {
     return result == 0 ? removed : result
   }
 
-  private static let tidyMicroseconds: UInt32 = 100_000
   /// Entries that one step of eviction takes out.
   private static let evictionStep = 64
 
@@ -168,8 +168,10 @@ extension DiskStore {
       switch item {
       case .file(let path, let name): take(path, name, &reader)
       case .temporary(let path):
-        // Those of this start are under way.
-        if !path.contains("/\(directory.meta.epoch)-") { _ = system.unlink(path, in: directory.descriptor) }
+        // Those of this start are under way, and what a file is replaced by may be.
+        if path.hasPrefix("\(StoreDirectory.temporaryFolder)/"), !path.contains("/\(directory.meta.epoch)-") {
+          _ = system.unlink(path, in: directory.descriptor)
+        }
       case .unreadable(_, let code):
         counters.readErrors.count()
         health.failed(.read, code, now: now)

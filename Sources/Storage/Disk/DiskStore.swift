@@ -153,6 +153,8 @@ public struct DiskOptions: Equatable, Sendable {
   public var versionInterval: CacheSeconds = 60
   /// All files are read once in so many seconds.
   public var scrubPeriod: CacheSeconds = 7 * 86_400
+  /// Microseconds between two looks at what is to be tidied up.
+  public var tidyMicroseconds: UInt32 = 100_000
   /// Most seconds between a change of the index and its checkpoint.
   public var checkpointInterval: CacheSeconds = 5
 
