@@ -178,9 +178,9 @@ struct IndexCheckpointTests {
     let now = IndexCheckpointTests.now + jump
     let clock = StoreClock(cacheOffset: 1_000_000 + jump * 1000, wallOffset: 1_000_000 + jump * 1000, boot: 6)
     let (index, _) = try IndexCheckpointTests.restored(disk, clock: clock, now: now)
-    #expect(index.evict(now: now + 3500, freeBytes: nil, limit: .max).isEmpty)
-    // Each is as old as it was: 3600 s after its last use it leaves.
-    let gone = index.evict(now: now + 3550, freeBytes: nil, limit: .max)
+    #expect(index.evict(now: now + 3505, freeBytes: nil, limit: .max).isEmpty)
+    // Each is as old as it was: 3600 s after its last use, and 5 s in which none may be noted, it leaves.
+    let gone = index.evict(now: now + 3555, freeBytes: nil, limit: .max)
     #expect(gone.map { $0.entry.born - 10 } == Array(0..<49))
     #expect(gone.allSatisfy { $0.reason == .inactive })
   }
