@@ -99,12 +99,15 @@ final class Warehouse {
     disk.threads.waitUntilIdle()
   }
 
+  /// A scan that was hindered comes again later.
   private func awaitScan() {
-    while !disk.isComplete, !isScanHindered { usleep(200) }
+    var polls = 0
+    while !disk.isComplete {
+      polls += 1
+      if polls % 50 == 0 { clock.advance(1) }
+      usleep(200)
+    }
   }
-
-  /// With a fault in it, a scan may not come to its end.
-  var isScanHindered = false
 
   /// In peace.
   func stop() {
@@ -211,7 +214,7 @@ final class Warehouse {
         if case .installed = open(name, key) { return readStored(key, fields, meanwhile) }
       }
       return nil
-    case .nothing, .prepared, .purged: return nil
+    default: return nil
     }
   }
 
@@ -245,7 +248,8 @@ final class Warehouse {
         continue
       }
       let got = unsafe body.withUnsafeMutableBytes {
-        unsafe file.readNow(UnsafeMutableRawBufferPointer(rebasing: $0[done..<done + count]), at: done)
+        unsafe file.readNow(
+          UnsafeMutableRawBufferPointer(rebasing: $0[done..<done + count]), at: done, isPrepared: true)
       }
       if got <= 0 { return nil }
       if done == 0 { meanwhile() }

@@ -12,7 +12,7 @@ extension DiskStore {
     background.withLock {
       $0.log = startThread("larder-purges") { self.purgeLog.run() }
       $0.tidying = startThread("larder-tidy") {
-        self.scan()
+        self.restoreCheckpoint()
         self.tidy()
       }
     }
@@ -52,11 +52,17 @@ extension DiskStore {
 
   private func tidy() {
     var scrub = Scrub()
+    var (walkDue, walkPause) = (now, CacheSeconds(1))
     // The first checkpoint at once: where there is none, nothing is written until a scan has counted all files.
     var writtenChanges = 0
     var chargedBytes = 0
     var checkpointDue = now
     while !isEnding {
+      if now >= walkDue {
+        // What could not be read is tried again, ever more seldom.
+        walkDue = walk() ? .max : now + walkPause
+        walkPause = min(2 * walkPause, 3600)
+      }
       while !isEnding, evictSome() {}
       if now >= checkpointDue, index.statistics.changes != writtenChanges {
         writtenChanges = index.statistics.changes
@@ -154,35 +160,34 @@ extension DiskStore {
 
   // MARK: The scan
 
-  /// Brings the index up to what is on the disk: first the checkpoint, then every folder.
-  private func scan() {
-    restoreCheckpoint()
-    walk()
-  }
-
-  private func walk() {
+  /// Brings the index up to what is on the disk, in every folder. False: not all could be read, and that
+  /// something is not in the index means nothing yet.
+  @discardableResult private func walk() -> Bool {
     index.beginScan()
     var reader = makeReader()
     let walk = StoreWalk(directory.descriptor, system: system)
+    var isAllRead = true
     let isWhole = walk.run { item in
       switch item {
-      case .file(let path, let name): take(path, name, &reader)
+      case .file(let path, let name): isAllRead = take(path, name, &reader) && isAllRead
       case .temporary(let path):
         // Those of this start are under way, and what a file is replaced by may be.
         if path.hasPrefix("\(StoreDirectory.temporaryFolder)/"), !path.contains("/\(directory.meta.epoch)-") {
           _ = system.unlink(path, in: directory.descriptor)
         }
       case .unreadable(_, let code):
+        isAllRead = false
         counters.readErrors.count()
         health.failed(.read, code, now: now)
       }
       return !isEnding
     }
-    guard isWhole else { return }
+    guard isWhole, isAllRead else { return false }
     var cursor: UInt32? = 0
     while let next = cursor { cursor = index.endScanStep(from: next).next }
     isScanned.store(true, ordering: .releasing)
     purgesToRestore.withLock { $0 = LoggedPurges([]) }
+    return true
   }
 
   private func restoreCheckpoint() {
@@ -201,56 +206,72 @@ extension DiskStore {
     }
   }
 
-  private func take(_ path: String, _ name: EntryName, _ reader: inout StoredFileReader) {
+  /// False: it could not be read for a reason that may go away.
+  private func take(_ path: String, _ name: EntryName, _ reader: inout StoredFileReader) -> Bool {
     counters.scanned.count()
     let isInPlace = path == self.path(name)
-    if isInPlace, index.seen(name) { return }
-    guard let found = readFound(path, name, &reader) else { return }
+    if isInPlace, index.seen(name) { return true }
+    let found: (entry: DiskEntry, urlHash: KeyHash)
+    do throws(StoredFileFailure) { found = try readFound(path, name, &reader) } catch {
+      return isDone(with: path, name, after: error)
+    }
     withNameLocked(name) {
       if !isInPlace, !moveIntoPlace(path, name) { return }
       let outcome = index.insertFound(found.entry) {
         self.memory.fences.isEntryFenced(born: found.entry.born, urlHash: found.urlHash)
       }
-      // What is in the index is another file, written since this one was read.
-      if outcome == .fenced, index.peek(name) == nil {
-        _ = system.unlink(self.path(name), in: directory.descriptor)
-      }
+      if outcome == .fenced { unlinkFound(self.path(name), name) }
+    }
+    return true
+  }
+
+  /// The name is locked. What is in the index is another file, written since this one was read.
+  private func unlinkFound(_ path: String, _ name: EntryName) {
+    guard path != self.path(name) || index.peek(name) == nil else { return }
+    _ = system.unlink(path, in: directory.descriptor)
+  }
+
+  /// What the index keeps of a file that only the scan knows.
+  private func readFound(
+    _ path: String, _ name: EntryName, _ reader: inout StoredFileReader
+  ) throws(StoredFileFailure) -> (entry: DiskEntry, urlHash: KeyHash) {
+    let file = system.open(path, in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
+    guard file >= 0 else { throw .system(-file) }
+    defer { system.close(file) }
+    var facts = FileFacts()
+    let result = system.facts(file, &facts)
+    guard result == 0 else { throw .system(-result) }
+    switch try reader.contents(of: file, fileBytes: facts.size, now: now) {
+    case .varyRecord(let record):
+      guard EntryName(key: record.key.span) == name else { throw .unusable(.damaged(.name)) }
+      let entry = DiskEntry(
+        name: name, urlHash: 0, born: record.born, blocks: UInt32(clamping: facts.blocks), lastUse: 0,
+        usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
+      return (entry, KeyHash(low: 0, high: 0))
+    case .entry(let entry):
+      guard entry.name(in: reader.bytes) == name else { throw .unusable(.damaged(.name)) }
+      let urlHash = memory.seed.hash(reader.bytes.extracting(entry.url))
+      return (DiskEntry(name: name, urlHash, entry, facts), urlHash)
     }
   }
 
-  /// What the index keeps of a file that only the scan knows; `nil`: it is no good, and gone if it is ours.
-  private func readFound(
-    _ path: String, _ name: EntryName, _ reader: inout StoredFileReader
-  ) -> (entry: DiskEntry, urlHash: KeyHash)? {
-    let file = system.open(path, in: directory.descriptor, flags: O_RDONLY | O_NOFOLLOW)
-    guard file >= 0 else { return nil }
-    defer { system.close(file) }
-    var facts = FileFacts()
-    guard system.facts(file, &facts) == 0 else { return nil }
-    do throws(StoredFileFailure) {
-      switch try reader.contents(of: file, fileBytes: facts.size, now: now) {
-      case .varyRecord(let record):
-        guard EntryName(key: record.key.span) == name else { throw .unusable(.damaged(.name)) }
-        let entry = DiskEntry(
-          name: name, urlHash: 0, born: record.born, blocks: UInt32(clamping: facts.blocks), lastUse: 0,
-          usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
-        return (entry, KeyHash(low: 0, high: 0))
-      case .entry(let entry):
-        guard entry.name(in: reader.bytes) == name else { throw .unusable(.damaged(.name)) }
-        let urlHash = memory.seed.hash(reader.bytes.extracting(entry.url))
-        return (DiskEntry(name: name, urlHash, entry, facts), urlHash)
-      }
-    } catch {
-      switch error {
-      case .system, .unusable(.unknownVersion): break
-      case .unusable(.damaged(let damage)):
-        counters.damaged.count()
-        health.damaged(path, damage.text, now: now)
-        _ = system.unlink(path, in: directory.descriptor)
-      case .unusable(.foreign): _ = system.unlink(path, in: directory.descriptor)
-      }
-      return nil
+  /// Whether the scan need not come back to the file. What is no good is removed, if it is ours.
+  private func isDone(with path: String, _ name: EntryName, after failure: StoredFileFailure) -> Bool {
+    switch failure {
+    case .system(ENOENT), .unusable(.unknownVersion): return true
+    case .system(let code):
+      counters.readErrors.count()
+      health.failed(.read, code, now: now)
+      if code == EMFILE || code == ENFILE || code == ENOMEM { return false }
+      // Where the device has lost it, it only takes room.
+      guard code == EIO else { return true }
+    case .unusable(.damaged(let damage)):
+      counters.damaged.count()
+      health.damaged(path, damage.text, now: now)
+    case .unusable(.foreign): break
     }
+    withNameLocked(name) { unlinkFound(path, name) }
+    return true
   }
 }
 
