@@ -43,7 +43,8 @@ def run_churn(yard, plan):
             figures = churn_round(yard, plan, proxy, rates[proxy.name], f"{number}", mebibytes)
             rounds[proxy.name].append(figures)
             plan.say(
-                f"churn    {proxy.name:10} {rates[proxy.name]:8.0f} hits/s  p99 {figures['quiet_p99_ms']:.2f} ms, "
+                f"churn    {proxy.name:10} {rates[proxy.name]:8.0f} hits/s  "
+                f"p99 {figures['quiet_p99_ms']:.2f} ms, "
                 f"and {figures['churn_p99_ms']:.2f} ms beside {figures['mebibytes']:.0f} MiB of new pages"
             )
     for server in [*proxies, origin]:

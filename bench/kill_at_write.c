@@ -1,5 +1,5 @@
-/* Preloaded into a program: kills it at one of the calls by which it changes files. The file that says which is
- * mapped, so that the count can be set at any time; all numbers are 8-byte integers:
+/* Preloaded into a program: kills it at one of the calls by which it changes files. The file that says
+ * which is mapped, so that the count can be set at any time; all numbers are 8-byte integers:
  *
  *   0  calls that are left until the end, 0: it goes on; set by whoever wants it to end
  *   1  where in that call: 0 before it, 1 after half of the bytes, 2 after it

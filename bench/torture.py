@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Kills `larder serve --disk` with SIGKILL again and again, and compares all that it serves with what its origin
-gave: nothing that was purged comes back, no byte is wrong, nothing that was complete is lost (R1).
+"""Kills `larder serve --disk` with SIGKILL again and again, and compares all that it serves with what its
+origin gave: nothing that was purged comes back, no byte is wrong, nothing that was complete is lost (R1).
 
 The seed decides what is asked for and when it is killed; what the threads do at that time, it does not.
 """
@@ -397,7 +397,8 @@ def main():
     counts = ", ".join(f"{count} {name}" for name, count in sorted(run.counts.items()))
     print(
         f"torture: {rounds} rounds in {time.monotonic() - began:.0f} s: {counts}; {run.kept} of "
-        f"{run.kept + len(run.lost)} entries kept, killed {run.slowest_kill} µs after a purge's answer at most"
+        f"{run.kept + len(run.lost)} entries kept, "
+        f"killed {run.slowest_kill} µs after a purge's answer at most"
     )
     return 0
 

@@ -40,7 +40,7 @@ def run_memory(yard, plan):
     curve.start()
     turns, sizes = [], list(MIXED_PAGES)
     for number in range(TURNOVERS):
-        # Half of the lengths, each time beginning at another one: what fits the last turn's holes does not now.
+        # Half of the lengths, each time from another one on: what fits the last turn's holes does not now.
         pages = rotated(sizes, number * 7)[: len(sizes) // 2]
         began = len(curve.samples)
         turn_over(yard, proxy, port, f"{number}", pages, (number + 1) * disk_mebibytes * 2**20)

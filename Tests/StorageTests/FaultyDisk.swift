@@ -3,8 +3,8 @@ import Glibc
 
 @testable import Storage
 
-/// The system calls of one process, on a file system that outlives it: counted, and made to fail by plan. When
-/// it is killed, nothing that it still does has any effect.
+/// The system calls of one process, on a file system that outlives it: counted, and made to fail by plan.
+/// When it is killed, nothing that it still does has any effect.
 final class FaultyDisk: DiskSystem, @unchecked Sendable {
   enum Fault: Equatable, Sendable {
     case fails(CInt)

@@ -1,4 +1,4 @@
-"""R1: killed outright while it stores. What was complete for a second is there after a start, and all is whole."""
+"""R1: killed outright while it stores. What was complete for a second is there after a start, and whole."""
 
 import asyncio
 import time

@@ -53,7 +53,8 @@ extension DiskStore {
   private func tidy() {
     var scrub = Scrub()
     var (walkDue, walkPause) = (now, CacheSeconds(1))
-    // The first checkpoint at once: where there is none, nothing is written until a scan has counted all files.
+    // The first checkpoint at once: where there is none, nothing is written until a scan has counted all
+    // files.
     var writtenChanges = 0
     var chargedBytes = 0
     var checkpointDue = now
