@@ -154,7 +154,8 @@ struct DiskStoreTests {
     ground.disk.close(file)
     #expect(second.find("/a") == nil)
     second.settle()
-    #expect(second.disk.counters.damaged.load(ordering: .relaxed) == 1)
+    // The scrub may have come upon it at the same time.
+    #expect(second.disk.counters.damaged.load(ordering: .relaxed) >= 1)
     #expect(second.disk.index.statistics.entries == 0)
     second.stop()
     try checkAccounts(ground)

@@ -89,16 +89,7 @@ extension Exchange {
 
   private func found(_ entry: consuming EntryHandle) {
     let now = worker.loop.cacheSeconds
-    if entry.isNoted, let name = entry.name { worker.disk?.wasUsed(name, at: now) }
-    if let disk = worker.disk, disk.options.minUses > 1 { countUse(entry, of: disk) }
-    if let file = entry.file, let disk = worker.disk {
-      guard disk.isCurrent(file, now: now) else { return fileIsGone() }
-      if disk.options.memoryObject >= file.bodyLength,
-        file.deservesPromotion(now: now, window: disk.options.promotionWindow)
-      {
-        disk.promote(entry.duplicate())
-      }
-    }
+    if let disk = worker.disk, !book(entry, with: disk, now: now) { return fileIsGone() }
     let freshness = entry.freshness
     if freshness.isGuessed, traits.hasCredentials { return pass(.credentials) }
     var use = directives.use(freshness, at: now, strict: worker.configuration.isStrict)
@@ -126,6 +117,20 @@ extension Exchange {
     stale = consume entry
     // Known to be unshareable by now: each on its own, and the entry only stands in for errors (L14).
     if isMarked { pass(.hitForMiss) } else { join(replacing: born) }
+  }
+
+  /// Tells the disk tier of the use of an entry. False: its file was changed by somebody else.
+  private func book(_ entry: borrowing EntryHandle, with disk: DiskStore, now: CacheSeconds) -> Bool {
+    if entry.isNoted, let name = entry.name { disk.wasUsed(name, at: now) }
+    if disk.options.minUses > 1 { countUse(entry, of: disk) }
+    guard let file = entry.file else { return true }
+    guard disk.isCurrent(file, now: now) else { return false }
+    if disk.options.memoryObject >= file.bodyLength,
+      file.deservesPromotion(now: now, window: disk.options.promotionWindow)
+    {
+      disk.promote(entry.duplicate())
+    }
+    return true
   }
 
   /// The file was changed by somebody else, and the entry has left the index with it.

@@ -189,7 +189,7 @@ extension DiskStore {
 
   /// On a disk thread: reads blocks and compares those that have not been.
   private func compare(_ file: StoredFile, from first: Int, count: Int) {
-    if look(at: file) == .changed { return }
+    if file.isDamaged || look(at: file) == .changed { return }
     let end = min(first + count, file.table.blockCount)
     var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
     for block in first..<max(end, first) {
