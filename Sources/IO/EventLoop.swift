@@ -137,6 +137,8 @@ import Glibc
       let event = unsafe events[i]
       owner(of: event.token)?.ready(Readiness(rawValue: event.ready))
     }
+    // The first time-out of a loop is not to be what makes a hit allocate.
+    if due.capacity == 0 { due.reserveCapacity(64) }
     wheel.advance(to: now, into: &due)
     for passed in due { slotCameUp(passed) }
     due.removeAll(keepingCapacity: true)
