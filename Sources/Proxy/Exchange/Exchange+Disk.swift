@@ -22,15 +22,14 @@ extension Exchange {
     persistRequest()
     phase = .waiting
     worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
-    let ticket = worker.awaitDisk(self)
+    let (ticket, answer) = worker.awaitDisk(self)
     if worker.opening[name] != nil {
       worker.opening[name]?.append(ticket)
       return
     }
     worker.opening[name] = [ticket]
     let request = DiskRequest(name: name, key: worker.key.bytes.array, hash: keyHash)
-    let mailbox = worker.deployment.mailboxes[worker.index]
-    disk.open(request) { answer in mailbox.post(.disk(ticket, answer)) }
+    disk.open(request, answer: answer)
   }
 
   /// With `min-uses`, hits in memory are uses as well.
@@ -102,13 +101,11 @@ extension Exchange {
     guard diskTicket == 0, let disk = worker.disk else { return }
     let fill = body.fill
     guard body.file != nil || fill?.hasSpilled(body.offset) ?? false else { return }
-    let ticket = worker.awaitDisk(self)
-    let mailbox = worker.deployment.mailboxes[worker.index]
-    let done: @Sendable () -> Void = { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
+    let (_, answer) = worker.awaitDisk(self)
     if let file = body.file {
-      disk.prepare(file, from: body.offset, done: done)
+      disk.prepare(file, from: body.offset) { answer(DiskAnswer(.prepared)) }
     } else if let fill {
-      disk.prepare(fill, from: body.offset, done: done)
+      disk.prepare(fill, from: body.offset) { answer(DiskAnswer(.prepared)) }
     }
   }
 
@@ -122,9 +119,8 @@ extension Exchange {
     persistRequest()
     phase = .waiting
     worker.loop.setDeadline(self, worker.loop.now + worker.limits.collapseTimeoutMilliseconds)
-    let ticket = worker.awaitDisk(self)
-    let mailbox = worker.deployment.mailboxes[worker.index]
-    disk.prepare(file, from: body.offset) { mailbox.post(.disk(ticket, DiskAnswer(.prepared))) }
+    let (_, answer) = worker.awaitDisk(self)
+    disk.prepare(file, from: body.offset) { answer(DiskAnswer(.prepared)) }
     outgoing = Outgoing()
     body.clear()
     return true
@@ -146,12 +142,14 @@ extension Exchange {
 }
 
 extension Worker {
-  /// A ticket under which the disk's answer finds the exchange.
-  func awaitDisk(_ exchange: Exchange) -> UInt64 {
+  /// A ticket under which the disk's answer finds the exchange, and what a disk thread calls with that
+  /// answer.
+  func awaitDisk(_ exchange: Exchange) -> (ticket: UInt64, answer: @Sendable (DiskAnswer) -> Void) {
     let ticket = nextTicket()
     exchange.diskTicket = ticket
     diskWaiters[ticket] = exchange
-    return ticket
+    let mailbox = deployment.mailboxes[index]
+    return (ticket, { mailbox.post(.disk(ticket, $0)) })
   }
 
   /// Purges a URL in all tiers. With a disk, `exchange` waits until the purge is written down.
@@ -160,11 +158,8 @@ extension Worker {
     guard let exchange else { return disk.purge(url: url, soft: soft) { _ in } }
     exchange.phase = .waiting
     exchange.persistRequest()
-    let ticket = awaitDisk(exchange)
-    let mailbox = deployment.mailboxes[index]
-    return disk.purge(url: url, soft: soft) { isDurable in
-      mailbox.post(.disk(ticket, DiskAnswer(.purged(isDurable: isDurable))))
-    }
+    let (_, answer) = awaitDisk(exchange)
+    return disk.purge(url: url, soft: soft) { answer(DiskAnswer(.purged(isDurable: $0))) }
   }
 
   /// Has a disk thread answer the operator's question. False: the store is ending.
@@ -175,9 +170,8 @@ extension Worker {
   ) -> Bool {
     exchange.phase = .waiting
     exchange.persistRequest()
-    let ticket = awaitDisk(exchange)
-    let mailbox = deployment.mailboxes[index]
-    let isTaken = ask { mailbox.post(.disk(ticket, DiskAnswer(.report($0)))) }
+    let (_, answer) = awaitDisk(exchange)
+    let isTaken = ask { answer(DiskAnswer(.report($0))) }
     if !isTaken { exchange.leaveDisk() }
     return isTaken
   }

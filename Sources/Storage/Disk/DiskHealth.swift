@@ -1,7 +1,6 @@
 import Bytes
 import Caching
 import Glibc
-import Synchronization
 
 /// What goes wrong with the disk: it is said once a minute, shown by `/ready`, and writing rests for a
 /// moment, so that a full disk costs no more than an error a second.
@@ -25,18 +24,12 @@ public final class DiskHealth: Sendable {
   }
 
   private let state = Guarded(State())
-  private let givenUp = Atomic<Bool>(false)
   private let report: @Sendable (String) -> Void
 
   init(report: @escaping @Sendable (String) -> Void) { self.report = report }
 
   /// The last failure of writing or reading, until one succeeds; `nil`: all is well.
   public var fault: String? { state.withLock { $0.fault } }
-
-  /// No disk thread is to be asked any more.
-  var isGivenUp: Bool { givenUp.load(ordering: .relaxed) }
-
-  func giveUp() { givenUp.store(true, ordering: .relaxed) }
 
   /// May something be written now?
   func mayWrite(now: CacheSeconds) -> Bool { state.withLock { now >= $0.restsUntil } }

@@ -14,18 +14,19 @@ extension DiskStore {
 
   /// On a disk thread.
   func load(_ request: DiskRequest) -> DiskAnswer.Kind {
+    let answer = timed { openFile(request.name).map { read($0, for: request) } ?? .nothing }
+    if case .nothing = answer { counters.misses.count() }
+    return answer
+  }
+
+  /// Books a read that somebody waits for.
+  private func timed<Result>(_ read: () -> Result) -> Result {
     let began = clock.microseconds
     defer {
       counters.reads.count()
       counters.readMicroseconds.count(Int(clock.microseconds - began))
     }
-    guard let file = openFile(request.name) else {
-      counters.misses.count()
-      return .nothing
-    }
-    let answer = read(file, for: request)
-    if case .nothing = answer { counters.misses.count() }
-    return answer
+    return read()
   }
 
   /// The descriptor, open for reading; `nil`: the file is not there, or cannot be opened.
@@ -127,7 +128,7 @@ extension DiskStore {
   private func noteFound(
     _ name: EntryName, _ file: CInt, _ kept: KeptResponse, _ entry: DecodedEntry, _ facts: FileFacts
   ) {
-    let found = DiskEntry(name: name, kept.urlHash, entry, facts)
+    let found = DiskEntry(name, urlHash: kept.urlHash, entry.facts, blocks: facts.blocks)
     let fence = { self.memory.fences.isEntryFenced(born: kept.born, urlHash: kept.urlHash) }
     if let known = index.find(name, now: now) {
       guard known.born < kept.born else { return }
@@ -179,10 +180,7 @@ extension DiskStore {
   /// calls `done` there.
   public func prepare(_ file: StoredFile, from offset: Int, done: @escaping @Sendable () -> Void) {
     threads.submit {
-      let began = self.clock.microseconds
-      self.compare(file, from: StoredFile.block(of: offset), count: DiskStore.blocksAhead)
-      self.counters.reads.count()
-      self.counters.readMicroseconds.count(Int(self.clock.microseconds - began))
+      self.timed { self.compare(file, from: StoredFile.block(of: offset), count: DiskStore.blocksAhead) }
       done()
     }
   }
@@ -193,28 +191,18 @@ extension DiskStore {
     let end = min(first + count, file.table.blockCount)
     var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
     for block in first..<max(end, first) {
-      let range = file.table.range(block)
-      // SAFETY: a block is at most as long as the buffer.
-      let result = unsafe buffer.withUnsafeMutableBytes {
-        unsafe system.readFully(
-          file.descriptor, into: $0.baseAddress!, count: range.count, at: file.bodyOffset + range.lowerBound)
+      switch file.read(block, into: &buffer) {
+      case .sound: file.setCompared(block)
+      case .bad: return turnedOut(file, .unusable(.damaged(.body)))
+      case .failed(let code): return turnedOut(file, .system(code))
       }
-      guard result >= 0 else {
-        file.setDamaged()
-        _ = memory.drop(OpenFile(file), unusedSince: .max)
-        return failed(.system(CInt(-result)), file.name)
-      }
-      guard result == range.count, file.table.matches(block, buffer.span.extracting(0..<range.count)) else {
-        return turnedOutBad(file)
-      }
-      file.setCompared(block)
     }
   }
 
-  private func turnedOutBad(_ file: StoredFile) {
+  private func turnedOut(_ file: StoredFile, _ failure: StoredFileFailure) {
     file.setDamaged()
     _ = memory.drop(OpenFile(file), unusedSince: .max)
-    failed(.unusable(.damaged(.body)), file.name)
+    failed(failure, file.name)
   }
 
   /// What has become of the file. Has somebody changed it behind our back, then nothing of it is served any
@@ -298,27 +286,5 @@ extension KeptResponse {
         status: facts.status, freshness: facts.freshness, etag: facts.etag, lastModified: facts.lastModified,
         name: entry.name(in: bytes)),
       isSoftlyPurged: facts.isSoftlyPurged, head: bytes.extracting(entry.head).array)
-  }
-}
-
-extension DiskEntry {
-  /// What the index keeps of a file that was read.
-  init(name: EntryName, _ urlHash: KeyHash, _ entry: DecodedEntry, _ facts: FileFacts) {
-    var flags: Flags = []
-    if entry.facts.isSoftlyPurged { flags.insert(.softlyPurged) }
-    if entry.facts.etag != nil || entry.facts.lastModified != nil { flags.insert(.hasValidators) }
-    self.init(
-      name: name, urlHash: urlHash.low, born: entry.facts.born, blocks: UInt32(clamping: facts.blocks),
-      lastUse: 0,
-      usefulUntil: DiskStore.usefulUntil(
-        entry.facts.freshness, hasValidators: !flags.isDisjoint(with: .hasValidators)),
-      flags: flags)
-  }
-}
-
-extension DiskStore {
-  /// An entry with validators is worth keeping as long as it is used at all: the origin may confirm it.
-  static func usefulUntil(_ freshness: Freshness, hasValidators: Bool) -> CacheSeconds {
-    hasValidators ? CacheSeconds(UInt32.max) : freshness.usefulUntil
   }
 }

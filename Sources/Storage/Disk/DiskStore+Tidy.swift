@@ -1,6 +1,5 @@
 import Bytes
 import Caching
-import CLinux
 import Glibc
 import Synchronization
 
@@ -10,26 +9,12 @@ extension DiskStore {
   /// Begins to look after the store. Returns at once: what the disk holds joins while requests are served.
   public func start() {
     background.withLock {
-      $0.log = startThread("larder-purges") { self.purgeLog.run() }
-      $0.tidying = startThread("larder-tidy") {
+      $0.log = startNamedThread("larder-purges") { self.purgeLog.run() }
+      $0.tidying = startNamedThread("larder-tidy") {
         self.restoreCheckpoint()
         self.tidy()
       }
     }
-  }
-
-  private func startThread(_ name: StaticString, _ body: @escaping @Sendable () -> Void) -> pthread_t? {
-    let start = unsafe Unmanaged.passRetained(ThreadBody(name, body))
-    var thread = pthread_t()
-    let code = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        // SAFETY: the reference retained above, taken back once.
-        unsafe Unmanaged<ThreadBody>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, start.toOpaque())
-    if code != 0 { unsafe start.release() }
-    return code == 0 ? thread : nil
   }
 
   func endTidying() {
@@ -245,14 +230,13 @@ extension DiskStore {
     switch try reader.contents(of: file, fileBytes: facts.size, now: now) {
     case .varyRecord(let record):
       guard EntryName(key: record.key.span) == name else { throw .unusable(.damaged(.name)) }
-      let entry = DiskEntry(
-        name: name, urlHash: 0, born: record.born, blocks: UInt32(clamping: facts.blocks), lastUse: 0,
-        usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
-      return (entry, KeyHash(low: 0, high: 0))
+      let urlHash = KeyHash(low: 0, high: 0)
+      let entry = DiskEntry(varyRecord: name, urlHash: urlHash, born: record.born, blocks: facts.blocks)
+      return (entry, urlHash)
     case .entry(let entry):
       guard entry.name(in: reader.bytes) == name else { throw .unusable(.damaged(.name)) }
       let urlHash = memory.seed.hash(reader.bytes.extracting(entry.url))
-      return (DiskEntry(name: name, urlHash, entry, facts), urlHash)
+      return (DiskEntry(name, urlHash: urlHash, entry.facts, blocks: facts.blocks), urlHash)
     }
   }
 
@@ -304,21 +288,4 @@ struct Scrub {
 struct BackgroundThreads {
   var tidying: pthread_t?
   var log: pthread_t?
-}
-
-private final class ThreadBody: Sendable {
-  private let name: StaticString
-  private let body: @Sendable () -> Void
-
-  init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
-    self.name = name
-    self.body = body
-  }
-
-  func run() {
-    unsafe name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) {
-      unsafe linux_name_thread($0)
-    }
-    body()
-  }
 }

@@ -77,15 +77,20 @@ extension DiskStore {
       return writeFailed(-file)
     }
     var facts = FileFacts()
-    var result = writeAll(held, names, layout, to: file)
-    if result == 0 { result = system.facts(file, &facts) }
+    var checksums = BlockChecksums()
+    var result = writeBody(held, at: layout.bodyOffset, to: file, &checksums)
+    if result == 0 {
+      result = writeFrame(names, held.facts, head: held.head, layout, checksums, to: file, &facts)
+    }
     system.close(file)
     guard result == 0 else {
       _ = system.unlink(temporary, in: directory.descriptor)
       index.release(reserved)
       return writeFailed(-result)
     }
-    let entry = DiskEntry(held, name, blocks: facts.blocks)
+    let entry = DiskEntry(
+      name, urlHash: held.entry.urlHash, held.facts, blocks: facts.blocks,
+      lastUse: held.entry.freshness.responseTime)
     guard put(temporary, entry, urlHash: held.entry.urlHash, reserved: reserved) else {
       _ = system.unlink(temporary, in: directory.descriptor)
       return index.release(reserved)
@@ -116,22 +121,23 @@ extension DiskStore {
   /// What a file of so many bytes will take, before the file system says.
   static func spaceTaken(_ bytes: Int) -> Int { (bytes + 4095) & ~4095 }
 
-  private func writeAll(
-    _ held: HeldEntry, _ names: borrowing EntryFile.Names, _ layout: EntryFile.Layout, to file: CInt
+  /// Writes what stands before and behind a body that is in the file, and tells what the file takes. 0, or
+  /// `-errno`.
+  func writeFrame(
+    _ names: borrowing EntryFile.Names, _ facts: EntryFile.Facts, head: Span<UInt8>,
+    _ layout: EntryFile.Layout, _ checksums: BlockChecksums, to file: CInt, _ onDisk: inout FileFacts
   ) -> CInt {
-    let length = held.entry.bodyLength
+    let length = checksums.count
     var header = OutputBuffer(capacity: layout.bodyOffset)
     let stamp = EntryFile.writeHeader(
-      names, held.facts, head: held.head, layout: layout, bodyLength: length,
+      names, facts, head: head, layout: layout, bodyLength: length,
       created: clock.storeClock.wall(now) * 1000, store: directory.meta.identity, clock: clock.storeClock,
       to: &header)
-    var result = system.writeFully(file, header.bytes, at: 0)
-    var checksums = BlockChecksums()
-    if result == 0 { result = writeBody(held, at: layout.bodyOffset, to: file, &checksums) }
-    guard result == 0 else { return result }
     var trailer = OutputBuffer(capacity: BlockTable.trailerBytes(bodyLength: length))
     checksums.finished().write(stamp: stamp, to: &trailer)
-    return system.writeFully(file, trailer.bytes, at: layout.bodyOffset + length)
+    var result = system.writeFully(file, trailer.bytes, at: layout.bodyOffset + length)
+    if result == 0 { result = system.writeFully(file, header.bytes, at: 0) }
+    return result == 0 ? system.facts(file, &onDisk) : result
   }
 
   private func writeBody(
@@ -156,15 +162,9 @@ extension DiskStore {
   ) -> CInt {
     var buffer = [UInt8](repeating: 0, count: EntryFile.blockBytes)
     for block in 0..<source.table.blockCount {
+      guard source.read(block, into: &buffer) == .sound else { return -EIO }
       let range = source.table.range(block)
-      // SAFETY: a block is at most as long as the buffer.
-      let count = unsafe buffer.withUnsafeMutableBytes {
-        unsafe system.readFully(
-          source.descriptor, into: $0.baseAddress!, count: range.count,
-          at: source.bodyOffset + range.lowerBound)
-      }
       let bytes = buffer.span.extracting(0..<range.count)
-      guard count == range.count, source.table.matches(block, bytes) else { return -EIO }
       checksums.append(bytes)
       let result = system.writeFully(file, bytes, at: offset + range.lowerBound)
       if result != 0 { return result }
@@ -274,8 +274,7 @@ extension DiskStore {
       return false
     }
     let entry = DiskEntry(
-      name: name, urlHash: urlHash.low, born: record.born, blocks: UInt32(clamping: facts.blocks),
-      lastUse: now, usefulUntil: CacheSeconds(UInt32.max), flags: .varyRecord)
+      varyRecord: name, urlHash: urlHash, born: record.born, blocks: facts.blocks, lastUse: now)
     let outcome = index.insert(entry, releasing: reserved) {
       self.memory.fences.isEntryFenced(born: record.born, urlHash: urlHash)
     }
@@ -325,24 +324,10 @@ extension DiskStore {
       return true
     }
     counters.headWrites.count()
-    let new = DiskEntry(held, name, blocks: facts.blocks)
+    let new = DiskEntry(name, urlHash: held.entry.urlHash, held.facts, blocks: facts.blocks)
     _ = index.refresh(
       name, born: new.born, usefulUntil: new.usefulUntil, blocks: new.blocks, flags: new.flags
     ) { self.memory.fences.isEntryFenced(born: new.born, urlHash: held.entry.urlHash) }
     return true
-  }
-}
-
-extension DiskEntry {
-  init(_ held: HeldEntry, _ name: EntryName, blocks: Int) {
-    let facts = held.facts
-    var flags: Flags = []
-    if facts.isSoftlyPurged { flags.insert(.softlyPurged) }
-    let hasValidators = facts.etag != nil || facts.lastModified != nil
-    if hasValidators { flags.insert(.hasValidators) }
-    self.init(
-      name: name, urlHash: held.entry.urlHash.low, born: facts.born, blocks: UInt32(clamping: blocks),
-      lastUse: facts.freshness.responseTime,
-      usefulUntil: DiskStore.usefulUntil(facts.freshness, hasValidators: hasValidators), flags: flags)
   }
 }

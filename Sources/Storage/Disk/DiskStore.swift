@@ -72,8 +72,7 @@ import Synchronization
 
   /// There may be a file of this name. False: there is none.
   public func mayHave(_ name: EntryName) -> Bool {
-    if health.isGivenUp { return false }
-    return !isScanned.load(ordering: .acquiring) || index.peek(name) != nil
+    !isScanned.load(ordering: .acquiring) || index.peek(name) != nil
   }
 
   /// The memory tier has served an entry: on the disk it must not look unused.

@@ -1,5 +1,4 @@
 import Bytes
-import CLinux
 import Glibc
 import Synchronization
 
@@ -56,7 +55,12 @@ import Synchronization
     unsafe idle = .allocate(capacity: 1)
     unsafe sem_init(work, 0, 0)
     unsafe sem_init(idle, 0, 0)
-    for _ in 0..<count { start() }
+    for _ in 0..<count {
+      guard let thread = startNamedThread("larder-disk", { self.run() }) else {
+        preconditionFailure("no thread for the disk")
+      }
+      threads.withLock { $0.append(thread) }
+    }
   }
 
   deinit {
@@ -64,20 +68,6 @@ import Synchronization
     unsafe sem_destroy(idle)
     unsafe work.deallocate()
     unsafe idle.deallocate()
-  }
-
-  private func start() {
-    let start = unsafe Unmanaged.passRetained(self)
-    var thread = pthread_t()
-    let code = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        // SAFETY: the reference retained above, taken back once.
-        unsafe Unmanaged<DiskThreads>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, start.toOpaque())
-    precondition(code == 0, "no thread for the disk")
-    threads.withLock { $0.append(thread) }
   }
 
   /// For what somebody waits for.
@@ -101,7 +91,6 @@ import Synchronization
   }
 
   private func run() {
-    unsafe linux_name_thread("larder-disk")
     while true {
       while unsafe sem_wait(work) != 0 {}
       let next = queues.withLock { queues -> (job: Job, bytes: Int)? in

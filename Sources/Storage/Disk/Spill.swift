@@ -285,29 +285,16 @@ extension DiskStore {
     let length = spill.written.load(ordering: .relaxed)
     let file = spill.descriptor.load(ordering: .relaxed)
     guard file >= 0, length == fill.published else { return false }
-    var header = OutputBuffer(capacity: spill.layout.bodyOffset)
     let head = plan.head
-    let stamp = EntryFile.writeHeader(
-      names, facts, head: head.span, layout: spill.layout, bodyLength: length,
-      created: clock.storeClock.wall(now) * 1000, store: directory.meta.identity, clock: clock.storeClock,
-      to: &header)
-    var trailer = OutputBuffer(capacity: BlockTable.trailerBytes(bodyLength: length))
-    unsafe spill.checksums.finished().write(stamp: stamp, to: &trailer)
-    var result = system.writeFully(file, trailer.bytes, at: spill.layout.bodyOffset + length)
-    if result == 0 { result = system.writeFully(file, header.bytes, at: 0) }
     var onDisk = FileFacts()
-    if result == 0 { result = system.facts(file, &onDisk) }
+    let result = unsafe writeFrame(
+      names, facts, head: head.span, spill.layout, spill.checksums, to: file, &onDisk)
     guard result == 0 else {
       writeFailed(-result)
       return false
     }
-    var flags: DiskEntry.Flags = []
-    if plan.etag != nil || plan.lastModified != nil { flags.insert(.hasValidators) }
     let entry = DiskEntry(
-      name: spill.name, urlHash: fill.urlHash.low, born: fill.born, blocks: UInt32(clamping: onDisk.blocks),
-      lastUse: now,
-      usefulUntil: DiskStore.usefulUntil(plan.freshness, hasValidators: flags.contains(.hasValidators)),
-      flags: flags)
+      spill.name, urlHash: fill.urlHash, facts, blocks: onDisk.blocks, lastUse: now)
     guard unsafe put(spill.path, entry, urlHash: fill.urlHash, reserved: spill.reserved) else { return false }
     unsafe spill.reserved = 0
     if !varyNames.isEmpty {

@@ -91,6 +91,26 @@ import Synchronization
     if before & bit == 0 { uncompared.wrappingSubtract(1, ordering: .releasing) }
   }
 
+  /// What reading a block has brought.
+  enum BlockRead: Equatable {
+    case sound, bad
+    /// The `errno`.
+    case failed(CInt)
+  }
+
+  /// Reads a block and compares it, on a disk thread. `buffer`, of a block's size, then begins with its
+  /// bytes.
+  func read(_ block: Int, into buffer: inout [UInt8]) -> BlockRead {
+    let range = table.range(block)
+    // SAFETY: a block is at most as long as the buffer.
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe system.readFully(
+        descriptor, into: $0.baseAddress!, count: range.count, at: bodyOffset + range.lowerBound)
+    }
+    if count < 0 { return .failed(CInt(-count)) }
+    return count == range.count && table.matches(block, buffer.span.extracting(0..<count)) ? .sound : .bad
+  }
+
   /// Something of it was not what was written: nothing more of it may be sent.
   public var isDamaged: Bool { isBad.load(ordering: .acquiring) }
 
